@@ -1,0 +1,69 @@
+"""Processor time from /proc (proc(5)), in seconds: of a process tree and of one core."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Time one core has spent since the machine started."""
+
+    busy: float
+    """Everything but idle and waiting for disks; time that the hypervisor gave to other machines is in it."""
+    interrupts: float
+    """The part of :attr:`busy` spent in hard and soft interrupts."""
+
+    def __sub__(self, earlier: Core) -> Core:
+        return Core(self.busy - earlier.busy, self.interrupts - earlier.interrupts)
+
+    def beside(self, ours: float) -> float:
+        """Seconds that went to others when ``ours`` is what our processes were charged for.
+
+        Interrupts count as ours: ours cause nearly all of them, and whether a process is charged for them
+        depends on how the kernel was built.
+        """
+        return max(0.0, self.busy - self.interrupts - ours)
+
+
+def core(number: int) -> Core:
+    """The counters of one core now."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{number}":
+            user, nice, system, _idle, _iowait, irq, softirq, steal = (
+                int(field) * _TICK for field in fields[:8]
+            )
+            return Core(user + nice + system + irq + softirq + steal, irq + softirq)
+    raise LookupError(f"/proc/stat knows no core {number}")
+
+
+def tree(root: int) -> float:
+    """User and system time of a live process and all its live descendants."""
+    times: dict[int, float] = {}
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (stat := _stat(entry)):
+            parent, seconds = stat
+            times[int(entry.name)] = seconds
+            children.setdefault(parent, []).append(int(entry.name))
+    total, waiting = 0.0, [root]
+    while waiting:
+        pid = waiting.pop()
+        total += times.get(pid, 0.0)
+        waiting += children.get(pid, [])
+    return total
+
+
+def _stat(entry: Path) -> tuple[int, float] | None:
+    """(parent, seconds) of one process, or None when it has just gone."""
+    try:
+        text = (entry / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text[text.rindex(")") + 2 :].split()  # the command name before it may hold blanks
+    return int(fields[1]), (int(fields[11]) + int(fields[12])) * _TICK

@@ -1,0 +1,28 @@
+-- Plays requests that Python has written (bench/heads.py): `wrk -s load.lua URL -- FILE`.
+-- One request in the file is sent over and over without calling Lua again; several are sent in turn.
+
+local heads = {}
+
+function init(args)
+   local file = assert(io.open(args[1], "rb"))
+   for head in file:read("*a"):gmatch("(.-\r\n\r\n)") do heads[#heads + 1] = head end
+   file:close()
+   wrk.format = function() return heads[1] end
+   if #heads > 1 then
+      local turn = 0
+      request = function()
+         turn = turn % #heads + 1
+         return heads[turn]
+      end
+   end
+end
+
+-- The figures of `wrk --latency`, exact instead of rounded for the eye; times in microseconds.
+function done(summary, latency)
+   local errors = summary.errors
+   io.write(string.format(
+      '\nRESULT {"requests": %d, "duration_us": %d, "bytes": %d, "p50_us": %d, "p99_us": %d, "errors": '
+         .. '{"connect": %d, "read": %d, "write": %d, "status": %d, "timeout": %d}}\n',
+      summary.requests, summary.duration, summary.bytes, latency:percentile(50), latency:percentile(99),
+      errors.connect, errors.read, errors.write, errors.status, errors.timeout))
+end

@@ -1,0 +1,26 @@
+"""What a browser says about where a request comes from (Fetch Metadata, RFC 6454): no page can forge it."""
+
+from __future__ import annotations
+
+from ..model import Request
+
+
+def is_own_navigation(request: Request) -> bool:
+    """The visitor typed the address or followed a link of this very host.
+
+    Browsers that do not say count as strangers: they are asked.
+    """
+    head = request.head
+    return (
+        head.get(b"sec-fetch-site") in (b"same-origin", b"none")
+        and head.get(b"sec-fetch-mode") == b"navigate"
+        and head.get(b"sec-fetch-dest") in (None, b"document")
+    )
+
+
+def is_own_post(request: Request) -> bool:
+    """A form of this very host was sent."""
+    site, origin = request.head.get(b"sec-fetch-site"), request.head.get(b"origin")
+    if site is not None:
+        return site == b"same-origin"
+    return origin == f"https://{request.authority}".encode()

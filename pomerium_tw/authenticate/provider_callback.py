@@ -1,0 +1,116 @@
+"""``/oauth2/callback`` of the authenticate host.
+
+The provider's answer becomes a session (spec/identity §3.1 step 5).
+"""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from ..databroker import LeaseTaken, StoreError
+from ..identity import ProviderError, ProviderIdentity
+from ..model import Reply, Request, redirect
+from ..pages import OwnRequest, forward_reply, texts
+from ..session import SINGLE_USE_SECONDS, Flow, FlowError
+from .faults import RefusedError, provider_refusal, store_refusal
+from .hand_over import HandOver, handle_for
+from .page import NO_STORE, ConversationPage
+from .sessions import begin_session, end_session
+from .sign_in import sign_in_start, signed_in
+from .state import SignInState, StateError
+
+log = Logger("pomerium.authenticate")
+
+MAX_PARAMETER_CHARACTERS = 8192
+"""Longest value of one parameter of a provider's answer."""
+
+
+class ProviderCallbackPage(ConversationPage):
+    """GET or POST. State first, then the browser, then single use.
+
+    Only then is the provider asked anything.
+    """
+
+    methods = ("GET", "POST")
+
+    async def answer(self, request: OwnRequest) -> Reply:
+        c = self.conversation
+        state_text = request.parameter("state")
+        state = self._state(state_text)
+        restart = state.redirect_uri
+        flow = self._flow(request.incoming, state)
+        try:
+            await c.store.acquire_lease(f"login/{flow.id}", SINGLE_USE_SECONDS)
+        except LeaseTaken as error:
+            raise RefusedError(texts.sign_in_already_used(restart), "the state was used before") from error
+        identity = await self._complete(request, state_text, state, flow)
+        try:
+            return await self._signed_in(request.incoming, identity, state)
+        except StoreError as error:
+            raise store_refusal(error, restart) from error
+
+    def _state(self, text: str) -> SignInState:
+        c = self.conversation
+        if not text:
+            raise RefusedError(texts.sign_in_not_ours(), "the callback has no single state")
+        try:
+            state = SignInState.open(text, c.keys.state, c.authenticate_host)
+        except StateError as error:
+            raise RefusedError(texts.sign_in_not_ours(), str(error)) from error
+        if state.expired(c.now()):
+            raise RefusedError(
+                texts.sign_in_expired(state.redirect_uri), "the state is older than five minutes"
+            )
+        return state
+
+    def _flow(self, request: Request, state: SignInState) -> Flow:
+        try:
+            return self.conversation.login_flows.resume(request.head.cookie, state.flow_id)
+        except FlowError as error:
+            facts = texts.sign_in_expired if error.expired else texts.sign_in_not_ours
+            raise RefusedError(facts(state.redirect_uri), str(error)) from error
+
+    async def _complete(
+        self, request: OwnRequest, state_text: str, state: SignInState, flow: Flow
+    ) -> ProviderIdentity:
+        provider = self.conversation.providers.get(state.idp_id)
+        if provider is None:
+            raise RefusedError(
+                texts.sign_in_failed(restart_url=state.redirect_uri), "the provider is gone from the settings"
+            )
+        try:
+            return await provider.complete(
+                _parameters(request), sign_in_start(flow, state_text, self.conversation)
+            )
+        except ProviderError as error:
+            raise provider_refusal(error, state.redirect_uri) from error
+
+    async def _signed_in(self, request: Request, identity: ProviderIdentity, state: SignInState) -> Reply:
+        c = self.conversation
+        before = signed_in(request, "", c)
+        session = await begin_session(c, identity, state.idp_id)
+        if before is not None and before.session is not None:
+            # This browser now signs out of the new session only: the old one would outlive that.
+            await end_session(c, before.session.id)
+        log.info(
+            "{user} signed in with {provider}",
+            user=session.user_id,
+            provider=c.providers[state.idp_id].name,
+            request_id=request.id,
+        )
+        own = c.codec.encode(handle_for(session, c.authenticate_host, c))
+        headers = (
+            (b"Set-Cookie", c.cookies.session(own, c.cookies.authenticate_name)),
+            (b"Set-Cookie", c.login_flows.end(state.flow_id)),
+        )
+        location = HandOver(session, state.redirect_uri, state.route_flow_id).url(c)
+        if request.method == "POST":
+            return forward_reply(location, headers=headers)
+        return redirect(location, headers=(*headers, NO_STORE))
+
+
+def _parameters(request: OwnRequest) -> dict[str, str]:
+    """What the provider sent; a parameter that occurs twice or is too long is as good as absent."""
+    names = [name.decode("latin-1") for name in request.args or {}]
+    values = {name: request.parameter(name) for name in names if name.isascii()}
+    return {name: value for name, value in values.items() if 0 < len(value) <= MAX_PARAMETER_CHARACTERS}

@@ -1,0 +1,91 @@
+"""Sessions beginning and ending in the databroker, seen by our own mirror before the browser moves on."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from ..databroker import SESSION, Record, RecordNotFound
+from ..identity import Capability, IIdentityProvider, ProviderError, ProviderIdentity, Tokens
+from ..model import Secret, Session, flatten_claims
+from ..session import SignIn, open_tokens, session_of, sign_in_records
+from ..token import encode
+from .conversation import Conversation
+
+log = Logger("pomerium.authenticate")
+
+SESSION_ID_BYTES = 16
+REVOKE_SECONDS = 3.0
+"""Seconds that signing out waits for the provider to forget the tokens, and as many for its sign-out
+address."""
+
+
+async def begin_session(conversation: Conversation, identity: ProviderIdentity, idp_id: str) -> Session:
+    """Stores the user and a new session, always under a new random id (R6). Raises StoreError."""
+    c = conversation
+    now = c.now()
+    sign_in = SignIn(
+        session_id=encode(c.random(SESSION_ID_BYTES)),
+        user_id=identity.user_id,
+        idp_id=idp_id,
+        claims=flatten_claims(identity.claims),
+        name=identity.name,
+        email=identity.email,
+        tokens=identity.tokens,
+        issued_at=now,
+        expires_at=now + c.cookies.expire,
+        audience=(c.authenticate_host,),
+    )
+    written = await c.store.put(sign_in_records(sign_in, c.keys.tokens))
+    await c.mirror.wait_for(written.record_version)
+    return session_of(written.records[-1])
+
+
+async def end_session(conversation: Conversation, session_id: str) -> Record | None:
+    """Deletes the session everywhere; its record as it was, or None when it had ended already.
+
+    Raises StoreError.
+    """
+    c = conversation
+    try:
+        record = await c.store.get(SESSION, session_id)
+    except RecordNotFound:
+        return None
+    written = await c.store.put([record.deletion(c.now())])
+    await c.mirror.wait_for(written.record_version)
+    return record
+
+
+async def leave_provider(conversation: Conversation, record: Record, post_logout_redirect: str) -> str | None:
+    """Makes the provider forget an ended session; its own sign-out page, if it has one and answers soon.
+
+    Never fails: the session is over here, whatever the provider does.
+    """
+    c = conversation
+    provider = c.providers.get(str(record.data.get("idp_id")))
+    if provider is None:
+        return None
+    tokens = open_tokens(record, c.keys.tokens) or Tokens()
+    if Capability.REVOKE in provider.capabilities:
+        try:
+            await provider.revoke(tokens).addTimeout(REVOKE_SECONDS, c.clock)
+        except ProviderError as error:
+            log.info(
+                "{name} did not revoke the tokens of a session: {error}", name=provider.name, error=error
+            )
+        except Exception:
+            log.failure("revoking at {name} failed", name=provider.name)
+    return await _sign_out_page(c, provider, tokens.id_token, post_logout_redirect)
+
+
+async def _sign_out_page(
+    c: Conversation, provider: IIdentityProvider, id_token: Secret, post_logout_redirect: str
+) -> str | None:
+    if Capability.SIGN_OUT not in provider.capabilities:
+        return None
+    try:
+        return await provider.sign_out_url(id_token, post_logout_redirect).addTimeout(REVOKE_SECONDS, c.clock)
+    except ProviderError as error:
+        log.info("{name} has no sign-out page just now: {error}", name=provider.name, error=error)
+    except Exception:
+        log.failure("the sign-out page of {name} failed", name=provider.name)
+    return None

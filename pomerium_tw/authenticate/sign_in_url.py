@@ -1,0 +1,65 @@
+"""How a sign-in begins at a route host.
+
+A signed link to the authenticate service, and the browser's half in a cookie.
+"""
+
+from __future__ import annotations
+
+from ..model import Reply, Request, redirect
+from ..session import Flow
+from .conversation import Conversation
+from .parameters import FLOW, IDP_ID, REDIRECT_URI, SIGN_IN_PATH
+from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, redirect_authority
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class SignInLinks:
+    """Sends visitors of route hosts to sign in."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def start(self, request: Request, idp_id: str) -> Reply:
+        """302 to the authenticate service, which will send the browser back to the page asked for.
+
+        For visitors whom a redirect helps (``pages.wants_redirect``); others get :meth:`login_url`.
+        """
+        return self.start_for(_destination(request), idp_id)
+
+    def start_for(self, destination: str, idp_id: str) -> Reply:
+        """As :meth:`start`, with the address to come back to; it must be one of the host that answers."""
+        c = self._conversation
+        flow = Flow(c.route_flows.new_id(), {})
+        parameters = {REDIRECT_URI: destination, IDP_ID: idp_id, FLOW: flow.id}
+        location = c.urls.sign(c.authenticate_url + SIGN_IN_PATH, parameters)
+        return redirect(
+            location, headers=((b"Set-Cookie", c.route_flows.begin(flow)), (b"Cache-Control", b"no-store"))
+        )
+
+    def login_url(self, request: Request, idp_id: str) -> str:
+        """An address on the same host that begins a sign-in: for programs and scripts that got 401.
+
+        It leads back to the page that the script runs in. Five minutes good.
+        """
+        parameters = {REDIRECT_URI: _page_of_script(request), IDP_ID: idp_id}
+        return self._conversation.urls.sign(f"https://{request.authority}{SIGN_IN_PATH}", parameters)
+
+
+def _destination(request: Request) -> str:
+    """The page asked for; where it cannot be asked for again, the application's first page."""
+    if request.method in SAFE_METHODS and _fits(request.url, request):
+        return request.url
+    return f"https://{request.authority}/"
+
+
+def _page_of_script(request: Request) -> str:
+    referer = request.head.text(b"referer")
+    return referer if _fits(referer, request) else f"https://{request.authority}/"
+
+
+def _fits(uri: str, request: Request) -> bool:
+    try:
+        return len(uri) <= MAX_REDIRECT_CHARACTERS and redirect_authority(uri) == request.authority
+    except RedirectError:
+        return False

@@ -1,0 +1,98 @@
+"""``/.pomerium/sign_out`` of the authenticate host.
+
+Ends the session here, in the databroker and at the provider.
+"""
+
+from __future__ import annotations
+
+from ..model import ANONYMOUS, Identity, Reply, redirect
+from ..pages import Form, Link, OwnRequest, confirm_sign_out, forward_reply, texts
+from ..token import SealError, SignatureError
+from .browser import is_own_navigation, is_own_post
+from .conversation import Conversation
+from .faults import RefusedError
+from .page import NO_STORE, ConversationPage
+from .parameters import REDIRECT_URI, SIGN_OUT_PATH, SIGN_OUT_SESSION, SIGNED_OUT_PATH
+from .redirect_uri import RedirectError, redirect_authority
+from .sessions import end_session, leave_provider
+from .sign_in import signed_in
+
+_CONTEXT = b"sign-out"
+
+
+def sign_out_url(conversation: Conversation, session_id: str) -> str:
+    """Where a route host sends a visitor who signs out of ``session_id`` ("" when he has none there)."""
+    c = conversation
+    parameters = {}
+    if c.signout_redirect_url:
+        parameters[REDIRECT_URI] = c.signout_redirect_url
+    if session_id:
+        parameters[SIGN_OUT_SESSION] = c.keys.sign_out.seal(session_id.encode(), _CONTEXT)
+    return c.urls.sign(c.authenticate_url + SIGN_OUT_PATH, parameters)
+
+
+class SignOutPage(ConversationPage):
+    """GET: at once for a visitor's own wish, else a question (SE-09). POST, from this host only: at once."""
+
+    methods = ("GET", "POST")
+
+    async def answer(self, request: OwnRequest) -> Reply:
+        c = self.conversation
+        incoming = request.incoming
+        identity = signed_in(incoming, "", c)
+        own = identity.session.id if identity is not None and identity.session is not None else ""
+        if incoming.method == "POST":
+            if not is_own_post(incoming):
+                raise RefusedError(
+                    texts.bad_request("This form was sent from another site."), "cross-site sign-out"
+                )
+            return await self._sign_out(own, c.signout_redirect_url, posted=True)
+        query = self._verified(request)
+        if query is None:
+            if is_own_navigation(incoming):
+                return await self._sign_out(own, c.signout_redirect_url)
+            return _ask(identity or ANONYMOUS, incoming.authority)
+        named = self._named(query)
+        if own and named != own:
+            return _ask(identity or ANONYMOUS, incoming.authority)
+        return await self._sign_out(named, query.get(REDIRECT_URI, ""))
+
+    def _verified(self, request: OwnRequest) -> dict[str, str] | None:
+        """The parameters of a signed link; None for a bare one, or one that is merely old.
+
+        Raises RefusedError.
+        """
+        if not request.incoming.target.query:
+            return None
+        try:
+            query = self.conversation.urls.verify(request.incoming.url)
+            if REDIRECT_URI in query:
+                redirect_authority(query[REDIRECT_URI], ("https", "http"))
+        except SignatureError as error:
+            if error.expired:
+                return None
+            raise RefusedError(texts.link_not_valid(), str(error)) from error
+        except RedirectError as error:
+            raise RefusedError(texts.link_not_valid(), str(error)) from error
+        return query
+
+    def _named(self, query: dict[str, str]) -> str:
+        try:
+            return self.conversation.keys.sign_out.open(query.get(SIGN_OUT_SESSION, ""), _CONTEXT).decode()
+        except SealError:
+            return ""
+
+    async def _sign_out(self, session_id: str, wanted: str, *, posted: bool = False) -> Reply:
+        c = self.conversation
+        landing = wanted or c.authenticate_url + SIGNED_OUT_PATH
+        record = await end_session(c, session_id) if session_id else None
+        elsewhere = await leave_provider(c, record, landing) if record is not None else None
+        cleared = (b"Set-Cookie", c.cookies.clear(c.cookies.authenticate_name))
+        if posted:
+            return forward_reply(elsewhere or landing, headers=(cleared,))
+        return redirect(elsewhere or landing, headers=(cleared, NO_STORE))
+
+
+def _ask(identity: Identity, authority: str) -> Reply:
+    stay = Link("Stay signed in", f"https://{authority}/.pomerium/")
+    return confirm_sign_out(identity, Form("Sign out", SIGN_OUT_PATH), stay=stay)

@@ -1,0 +1,34 @@
+"""``pomerium-tw run FILE``: start a configuration in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, cast
+
+import click
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False), required=False)
+def run(file: str | None) -> None:
+    """Start the proxy with the configuration FILE; without one, the environment alone is read."""
+    from pomerium_tw.transport import install_reactor
+
+    install_reactor()
+    from twisted.internet import reactor as installed
+
+    from pomerium_tw.config import ConfigError
+    from pomerium_tw.service import run_service
+
+    reactor = cast(Any, installed)
+    try:
+        status = run_service(file, os.environ, reactor)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        for problem in error.problems:
+            if problem.hint:
+                click.echo(f"  {problem.hint}", err=True)
+        click.echo("the configuration cannot be used: nothing was started", err=True)
+        status = 1
+    sys.exit(status)

@@ -1,0 +1,129 @@
+"""What must hold between the keys of the top level (spec/proxy §1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import pem
+from .files import SecretFile
+from .flags import RUNTIME_FLAGS
+from .log_fields import access_fault, authorize_fault
+from .positions import KeyPath
+from .problem import Finding
+from .route_settings import RouteSettings
+from .settings import Settings
+
+_SECRET_FILES = (
+    "shared_secret_file",
+    "cookie_secret_file",
+    "signing_key_file",
+    "idp_client_secret_file",
+    "certificate_key_file",
+)
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Errors and warnings between keys of the top level and between routes."""
+    yield from _certificates(settings)
+    yield from _exposed_files(settings)
+    yield from _sign_in(settings)
+    yield from _log_fields(settings)
+    yield from _flags(settings)
+    yield from _store(settings)
+    yield from _equal_routes(settings)
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    inline = (settings.certificate, settings.certificate_key)
+    files = (settings.certificate_file, settings.certificate_key_file)
+    for (chain, key), suffix in ((inline, ""), (files, "_file")):
+        if (chain is None) != (key is None):
+            given, missing = f"certificate{suffix}", f"certificate_key{suffix}"
+            if chain is None:
+                given, missing = missing, given
+            yield Finding((given,), f"{given} is set, {missing} is not", f"set {missing} too")
+    if inline[0] is not None and inline[1] is not None and not pem.belong_together(inline[0], inline[1]):
+        yield _mismatch(("certificate_key",))
+    if (
+        files[0] is not None
+        and files[1] is not None
+        and not pem.belong_together(files[0].data, files[1].secret)
+    ):
+        yield _mismatch(("certificate_key_file",))
+    for index, entry in enumerate(settings.certificates):
+        if not pem.belong_together(entry.cert.data, entry.key.secret):
+            yield _mismatch(("certificates", index, "key"))
+
+
+def _mismatch(path: KeyPath) -> Finding:
+    return Finding(
+        path,
+        "the private key is not that of the certificate",
+        "give the key that the certificate was made for",
+    )
+
+
+def _exposed_files(settings: Settings) -> Iterator[Finding]:
+    files: list[tuple[KeyPath, SecretFile | None]] = [
+        ((name,), getattr(settings, name)) for name in _SECRET_FILES
+    ]
+    files += [
+        (("certificates", index, "key"), entry.key) for index, entry in enumerate(settings.certificates)
+    ]
+    for path, file in files:
+        if file is not None and file.exposed:
+            message = f"{file.path}: every user of this machine may read this secret"
+            yield Finding(path, message, f"chmod o-rwx {file.path}", warning=True)
+
+
+def _sign_in(settings: Settings) -> Iterator[Finding]:
+    url = settings.authenticate_service_url
+    if settings.idp_provider and url is None:
+        message = "idp_provider is set, authenticate_service_url is not"
+        yield Finding(
+            ("idp_provider",), message, "set authenticate_service_url: the hosted service is not built yet"
+        )
+    if url is not None and url.scheme == "http":
+        message = "browsers do not send our cookies to http:// addresses"
+        yield Finding(("authenticate_service_url",), message, "write https://", warning=True)
+    if not settings.idp_provider:
+        for path, route in settings.all_routes:
+            if route.lets_somebody_in and not route.allow_public_unauthenticated_access:
+                message = "no idp_provider is set: nobody can sign in to this route"
+                yield Finding((*path, "from"), message, "set idp_provider and its client", warning=True)
+                return
+
+
+def _log_fields(settings: Settings) -> Iterator[Finding]:
+    for key, fault_of in (("access_log_fields", access_fault), ("authorize_log_fields", authorize_fault)):
+        for index, name in enumerate(getattr(settings, key)):
+            if fault := fault_of(name):
+                yield Finding((key, index), f"{key}: the field {name} {fault}: left out", warning=True)
+
+
+def _flags(settings: Settings) -> Iterator[Finding]:
+    for name in settings.runtime_flags:
+        if name not in RUNTIME_FLAGS:
+            yield Finding(("runtime_flags", name), f"there is no runtime flag {name}: ignored", warning=True)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    key = "databroker_storage_connection_string"
+    if (
+        settings.databroker_storage_type == "memory"
+        and settings.databroker_storage_connection_string is not None
+    ):
+        yield Finding((key,), f"{key} has no effect on the store memory", warning=True)
+
+
+def _equal_routes(settings: Settings) -> Iterator[Finding]:
+    seen: dict[str, tuple[KeyPath, RouteSettings]] = {}
+    for path, route in settings.all_routes:
+        if not route.from_.host or not route.to:
+            continue
+        if route.id in seen:
+            first, _ = seen[route.id]
+            where = f"{first[0]}[{first[1]}]"
+            message = f"this route is the same as {where}: from, path rules and to are equal"
+            yield Finding((*path, "from"), message, "remove one of the two")
+        seen.setdefault(route.id, (path, route))

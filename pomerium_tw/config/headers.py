@@ -1,0 +1,126 @@
+"""Header names and values of a configuration; default headers of answers (spec/proxy §3.4, §3.5, §3.9)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainValidator
+
+from .problem import DecodeError
+from .values import Text, kind_of, mapped, text, word
+
+DISABLE = "disable"
+"""A key of set_response_headers that empties the whole set."""
+
+CLAIM_HEADER_PREFIX = "x-pomerium-claim-"
+"""Begins the header names that list and text forms of jwt_claims_headers stand for."""
+
+HSTS = "Strict-Transport-Security"
+
+DEFAULT_RESPONSE_HEADERS: Mapping[str, str] = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-XSS-Protection": "1; mode=block",
+    HSTS: "max-age=31536000; includeSubDomains; preload",
+}
+"""Written on every answer unless set_response_headers is set; HSTS only where a certificate is configured."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_VARIABLE = re.compile(r"\$(?:\$|\{\s*[A-Za-z_][^{}]*\}|[A-Za-z_])")
+_FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that say where a message ends: ours to write, never a configuration's."""
+
+
+def header_name(value: Any) -> str:
+    """A field name (RFC 9110 §5.1)."""
+    name = text(value)
+    if not _TOKEN.fullmatch(name):
+        raise DecodeError("this is not a header name")
+    return name
+
+
+def settable_name(value: Any) -> str:
+    """A field name that a configuration may set."""
+    name = header_name(value)
+    if name.lower() in _FRAMING:
+        raise DecodeError(f"the header {name} frames the message and cannot be set here")
+    return name
+
+
+def request_name(value: Any) -> str:
+    """A field name that may be set on requests: not Host, which host_rewrite sets."""
+    if text(value).lower() == "host":
+        raise DecodeError("the header Host cannot be set here", "use host_rewrite or preserve_host_header")
+    return settable_name(value)
+
+
+def header_value(value: Any) -> str:
+    """A field value of one line."""
+    found = text(value)
+    if _FORBIDDEN_IN_VALUE.search(found):
+        raise DecodeError("a header value must not hold line breaks or control characters")
+    try:
+        found.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DecodeError("a header value must be text that UTF-8 can write") from None
+    return found.strip(" \t")
+
+
+def literal_value(value: Any) -> str:
+    """A request header's value without references; ``$$`` stands for one dollar sign."""
+    found = header_value(value)
+    if any(match[0] != "$$" for match in _VARIABLE.finditer(found)):
+        raise DecodeError(
+            "references such as ${pomerium.access_token} are not built yet",
+            "write the value itself; $$ stands for a dollar sign",
+        )
+    return found.replace("$$", "$")
+
+
+def response_headers(value: Any) -> dict[str, Any]:
+    """A mapping of headers; the key ``disable`` leaves itself alone in it."""
+    found = mapped(value)
+    return {DISABLE: "true"} if DISABLE in found else found
+
+
+def claims_headers(value: Any) -> dict[str, Any]:
+    """jwt_claims_headers: header → claim, from a mapping, a list, or text split at commas and blanks."""
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        value = [claim for claim in re.split(r"[,\s]+", value) if claim]
+    if isinstance(value, list | tuple):
+        claims = [word(claim) for claim in value]
+        return {CLAIM_HEADER_PREFIX + claim: claim for claim in claims}
+    if isinstance(value, str | Mapping):
+        return mapped(value)
+    raise DecodeError(f"a mapping of headers to claims is expected here, not {kind_of(value)}")
+
+
+def headers_variable(written: str) -> dict[str, Any]:
+    """The forms of the variable HEADERS: a JSON object, or ``Name:value,Name2:value2``."""
+    if written.lstrip().startswith("{"):
+        return mapped(written)
+    found: dict[str, Any] = {}
+    for part in written.split(","):
+        name, colon, value = part.partition(":")
+        if not colon:
+            raise DecodeError(
+                "this is neither a JSON object nor a list of Name:value", 'write {"Name": "value"}'
+            )
+        found[name.strip()] = value.strip()
+    return found
+
+
+HeaderName = Annotated[str, PlainValidator(header_name)]
+RequestHeaders = Annotated[
+    Mapping[Annotated[str, PlainValidator(request_name)], Annotated[str, PlainValidator(literal_value)]],
+    BeforeValidator(mapped),
+]
+ResponseHeaders = Annotated[
+    Mapping[Annotated[str, PlainValidator(settable_name)], Annotated[str, PlainValidator(header_value)]],
+    BeforeValidator(response_headers),
+]
+ClaimsHeaders = Annotated[Mapping[HeaderName, Text], BeforeValidator(claims_headers)]

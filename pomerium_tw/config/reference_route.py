@@ -1,0 +1,139 @@
+"""The rows of the reference for one route (spec/proxy §2.1, Appendix C)."""
+
+from __future__ import annotations
+
+from .reference_key import Key, Status, names
+
+_BUILT = [
+    Key("name", Status.BUILT, "text", "", "Name for people."),
+    Key("description", Status.BUILT, "text", "", "Description for people."),
+    Key("from", Status.BUILT, "URL", "", "What callers ask for; * stands for any text in the host."),
+    Key("to", Status.BUILT, "URL[,weight] or a list", "", "Upstreams, http or https."),
+    Key("prefix", Status.BUILT, "text", "/", "Paths that begin with it match."),
+    Key("path", Status.BUILT, "text", "", "The one path that matches."),
+    Key("regex", Status.BUILT, "RE2", "", "Paths that it matches as a whole."),
+    Key("prefix_rewrite", Status.BUILT, "path", "", "Takes the place of the matched prefix or path."),
+    Key("host_rewrite", Status.BUILT, "host", "", "Host header for the upstream."),
+    Key("preserve_host_header", Status.BUILT, "boolean", "false", "Send the caller's Host header upstream."),
+    Key(
+        "cors_allow_preflight",
+        Status.BUILT,
+        "boolean",
+        "false",
+        "Let CORS preflight requests pass without a session.",
+    ),
+    Key("allow_public_unauthenticated_access", Status.BUILT, "boolean", "false", "Let everybody in."),
+    Key("allow_any_authenticated_user", Status.BUILT, "boolean", "false", "Let every signed-in user in."),
+    Key("allowed_users", Status.BUILT, "list", "[]", "User ids and e-mail addresses to let in."),
+    Key("allowed_domains", Status.BUILT, "list", "[]", "E-mail domains to let in."),
+    Key("allowed_idp_claims", Status.BUILT, "map of lists", "{}", "Claims to let in by."),
+    Key("policy", Status.BUILT, "policy, {file: path} or name", "", "Who is let in, and who is not."),
+    Key(
+        "timeout",
+        Status.BUILT,
+        "duration",
+        "default_upstream_timeout",
+        "Time for the upstream to answer; 0 is off.",
+    ),
+    Key("idle_timeout", Status.BUILT, "duration", "5m", "Time without a byte in either direction; 0 is off."),
+    Key(
+        "set_request_headers",
+        Status.BUILT,
+        "map",
+        "{}",
+        "Headers for the upstream; $$ stands for one dollar sign.",
+    ),
+    Key("remove_request_headers", Status.BUILT, "list", "[]", "Headers to keep from the upstream."),
+    Key("set_response_headers", Status.BUILT, "map", "{}", "Headers of every answer, over the global ones."),
+    Key(
+        "pass_identity_headers",
+        Status.BUILT,
+        "boolean",
+        "global value",
+        "Send the assertion and claim headers upstream.",
+    ),
+    Key(
+        "jwt_issuer_format",
+        Status.BUILT,
+        "hostOnly, uri",
+        "global value",
+        "How the assertion's issuer is written.",
+    ),
+    Key("tls_skip_verify", Status.BUILT, "boolean", "false", "Accept any certificate of the upstream."),
+    Key(
+        "tls_server_name", Status.BUILT, "host", "", "Name to send and to verify in place of the upstream's."
+    ),
+    Key("tls_upstream_server_name", Status.BUILT, "host", "", "The same; wins over tls_server_name."),
+    Key(
+        "tls_custom_ca", Status.BUILT, "base64 of PEM", "", "Roots trusted for this upstream, and no others."
+    ),
+    Key("tls_custom_ca_file", Status.BUILT, "path", "", "The same from a file; the file wins."),
+    Key("show_error_details", Status.BUILT, "boolean", "false", "Tell a denied caller which rule said no."),
+]
+
+_DEFAULT_BEARER = frozenset({"default", "bearer_token_format_default", "bearer_token_format_unknown"})
+_REWRITE = "Changes which resource of the upstream a caller reaches."
+
+_REFUSED = [
+    Key("redirect", Status.REFUSED, "map", "", "Answer with a redirect in place of an upstream."),
+    Key("response", Status.REFUSED, "map", "", "Answer with a fixed text in place of an upstream."),
+    Key(
+        "tls_downstream_client_ca",
+        Status.REFUSED,
+        "base64 of PEM",
+        "",
+        "Client certificates that this route accepts.",
+    ),
+    Key("tls_downstream_client_ca_file", Status.REFUSED, "path", "", "The same from a file."),
+    Key("sub_policies", Status.REFUSED, "list", "", "Further policies of this route."),
+    Key(
+        "bearer_token_format",
+        Status.REFUSED,
+        "name",
+        "default",
+        "What a bearer token is taken for.",
+        harmless=_DEFAULT_BEARER,
+    ),
+    Key(
+        "idp_client_id",
+        Status.REFUSED,
+        "text",
+        "",
+        "Another client of the identity provider for this route alone.",
+    ),
+    Key("idp_client_secret", Status.REFUSED, "text", "", "Secret of that client."),
+    Key("regex_rewrite_pattern", Status.REFUSED, "RE2", "", _REWRITE),
+    Key("regex_rewrite_substitution", Status.REFUSED, "text", "", _REWRITE),
+    Key("host_rewrite_header", Status.REFUSED, "header name", "", _REWRITE),
+    Key("host_path_regex_rewrite_pattern", Status.REFUSED, "RE2", "", _REWRITE),
+    Key("host_path_regex_rewrite_substitution", Status.REFUSED, "text", "", _REWRITE),
+]
+
+_NOT_BUILT = names(
+    """
+    logo_url regex_priority_order allow_websockets allow_spdy allow_upgrades tls_downstream_server_name
+    tls_client_cert tls_client_key tls_client_cert_file tls_client_key_file
+    tls_upstream_allow_renegotiation rewrite_response_headers kubernetes_service_account_token
+    kubernetes_service_account_token_file enable_google_cloud_serverless_authentication
+    idp_access_token_allowed_audiences identity_providers depends_on mcp circuit_breaker_thresholds
+    upstream_tunnel outlier_detection health_checks healthy_panic_threshold load_balancing_policy
+    """
+)
+
+_FOREIGN = {
+    "session_recording": "Pomerium's session recording.",
+    "jwt_groups_filter": "Pomerium Enterprise.",
+}
+
+_REMOVED = {
+    "allowed_groups": "Use a policy with the criterion groups, or allowed_idp_claims.",
+    "set_authorization_header": "Use set_request_headers.",
+}
+
+ROUTE_KEYS: tuple[Key, ...] = (
+    *_BUILT,
+    *_REFUSED,
+    *(Key(name, Status.NOT_BUILT, "", "", "") for name in _NOT_BUILT),
+    *(Key(name, Status.FOREIGN, "", "", text) for name, text in _FOREIGN.items()),
+    *(Key(name, Status.REMOVED, "", "", text) for name, text in _REMOVED.items()),
+)

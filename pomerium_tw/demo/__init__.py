@@ -1,0 +1,10 @@
+"""What ``pomerium-tw demo`` shows: identity provider, application, local CA, and a real configuration.
+
+Everything is on loopback and lives in one state folder; the proxy is the real service with a real file.
+"""
+
+from .certificates import Certificates, ensure_certificates
+from .errors import DemoError
+from .run import Demo, start
+
+__all__ = ["Certificates", "Demo", "DemoError", "ensure_certificates", "start"]

@@ -1,0 +1,62 @@
+"""One route as the data path and authorize read it: plain, validated values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One ``to`` URL."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str = ""
+    """Path of the URL; "" or "/" means no implicit rewrite."""
+    weight: int = 1
+    authority: str = ""
+    """host[:port] as written: the Host header by default (spec/proxy §3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything of a route but its policy, which authorize holds under :attr:`id`."""
+
+    id: str
+    """Stable digest of from, path rules and targets (spec/proxy §2.2)."""
+    name: str
+    host: str
+    """Host name of ``from`` in lower case; may hold ``*``."""
+    port: int | None
+    """Port of ``from`` when it is not the scheme's default."""
+    upstreams: tuple[Upstream, ...]
+    prefix: str = ""
+    path: str = ""
+    regex: str = ""
+    prefix_rewrite: str = ""
+    host_rewrite: str = ""
+    preserve_host_header: bool = False
+    pass_identity_headers: bool = False
+    jwt_issuer_format: Literal["hostOnly", "uri"] = "hostOnly"
+    timeout: float = 30.0
+    """Seconds until the upstream must have answered in full; 0 is off."""
+    idle_timeout: float = 300.0
+    """Seconds without a byte in either direction; 0 is off."""
+    set_request_headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    remove_request_headers: tuple[str, ...] = ()
+    set_response_headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Global and route values merged: what is written on every answer of this route."""
+    tls_skip_verify: bool = False
+    tls_server_name: str = ""
+    """Overrides SNI and the verified name when set."""
+    tls_custom_ca: bytes = b""
+    """PEM that replaces the trust store for this route when set."""
+    show_error_details: bool = False
+    idp_id: str = ""
+    """Identity provider whose sessions this route accepts."""

@@ -1,0 +1,81 @@
+"""What a criterion can answer, as data: conditions in order, each with its value and its reason.
+
+Built-in conditions are expressions, so that the compiler can put them into one function; plugins bring calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final
+
+from pomerium_tw.model import Identity, Request
+
+UNAUTHENTICATED: Final = "user-unauthenticated"
+"""The reason that makes a caller sign in (spec/ppl §4.1)."""
+
+Match = Callable[[Request, Identity], bool]
+"""A condition as a plugin writes it; runs on every request, must not block, and answers True or False."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A constant or function that generated code reaches by a name of our own: never part of source text."""
+
+    value: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A value of the request or identity, computed once per evaluation into a local variable."""
+
+    name: str
+    """A Python identifier, the stem of the variable's name."""
+    source: Expression
+
+
+Expression = tuple["str | Operand | Input", ...]
+"""Python source in pieces. Every str among them is written in this package; all else goes by reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The condition that a text input equals one of some texts; alternatives on one input are merged."""
+
+    left: Input
+    values: frozenset[str]
+
+    def expression(self) -> Expression:
+        if len(self.values) == 1:
+            return (self.left, " == ", Operand(next(iter(self.values))))
+        return (self.left, " in ", Operand(self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One answer of a criterion."""
+
+    when: Match | Expression | OneOf | None
+    """Its condition; None for what remains."""
+    value: bool
+    reason: str
+
+
+SESSION: Final = Input("session", ("identity.session",))
+
+
+def decided(when: Match | Expression | OneOf, ok: str, failed: str) -> tuple[Branch, ...]:
+    """True with reason ``ok`` when the condition holds, else False with reason ``failed``."""
+    return Branch(when, True, ok), Branch(None, False, failed)
+
+
+def decided_signed_in(when: Match | Expression | OneOf, ok: str, failed: str) -> tuple[Branch, ...]:
+    """As :func:`decided`, but where it fails for want of a session the reason asks the caller to sign in.
+
+    The match is tried first and needs no session by itself (spec/ppl §4.1).
+    """
+    return (
+        Branch(when, True, ok),
+        Branch((SESSION, " is not None"), False, failed),
+        Branch(None, False, UNAUTHENTICATED),
+    )

@@ -1,0 +1,58 @@
+"""The point where a criterion is plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from zope.interface import Attribute, Interface
+
+from policy_grammar import Criterion
+
+from .branches import Branch
+
+INPUTS: Final = frozenset(
+    {
+        "identity",  # session, user and their claims
+        "method",
+        "scheme",
+        "host",  # host and port of the request
+        "path",
+        "query",
+        "headers",
+        "address",  # of the direct peer
+        "time",
+    }
+)
+"""What a criterion may read; a decision is reused only while all that its policy reads is the same."""
+
+
+class ICriterion(Interface):
+    """A word of the policy language.
+
+    The whole of a simple one::
+
+        @implementer(ICriterion)
+        class Weekend:
+            name = "weekend"
+            accepts = "no data"
+            reads = frozenset({"time"})
+
+            def prepare(self, criterion):
+                return decided(lambda request, identity: is_weekend(), "weekend", "workday")
+
+    A match that raises, or that answers anything but True or False, denies the request with the reason
+    ``criterion-error``, wherever in the policy it stands. One that takes longer than ``MAX_MATCH_SECONDS``
+    denies from then on, until its policy is compiled anew.
+    """
+
+    name: str = Attribute("The word as policies write it: lower case with underscores, no slash.")
+    accepts: str = Attribute("The data it accepts, in a few words, for manuals and editors.")
+    reads: frozenset[str] = Attribute("The inputs its match reads: a subset of ``INPUTS``.")
+
+    def prepare(criterion: Criterion) -> Sequence[Branch]:  # noqa: N805 - interfaces leave self out
+        """The answers that the criterion can give, first hit first; called once for each use in a policy.
+
+        Raises PolicyError, with ``criterion.where(...)`` as its place, for data it does not accept. The last
+        branch, and only the last, has no condition.
+        """

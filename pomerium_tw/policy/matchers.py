@@ -1,0 +1,137 @@
+"""The string matcher and the string list matcher (spec/ppl §3), from a criterion's data to a condition.
+
+Operands are checked here, when a policy is loaded: one that could never match is an error, not a silent no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from policy_grammar import Criterion, did_you_mean
+
+from .branches import Expression, Input, OneOf, Operand
+from .errors import PolicyError
+
+
+def string_matcher(criterion: Criterion, left: Input, *, optional: bool) -> Expression | OneOf:
+    """The condition on a text. ``optional`` inputs may be None: then no operator matches, ``not`` included.
+
+    Raises PolicyError for unknown operators and for operands other than texts.
+    """
+    operators = _operators(criterion, "is", _STRING, "string matcher")
+    conditions = [_STRING[name](criterion, left, operand) for name, operand in operators.items()]
+    if len(conditions) == 1 and isinstance(conditions[0], OneOf):
+        return conditions[0]
+    defined: list[Expression] = [(left, " is not None")] if optional else []
+    return _all(defined + [each.expression() if isinstance(each, OneOf) else each for each in conditions])
+
+
+def list_matcher(criterion: Criterion, left: Input) -> Expression:
+    """The condition on a tuple of texts, numbers and booleans, compared by type and value: 5 is not "5".
+
+    Raises PolicyError for unknown operators and for operands that no element could equal.
+    """
+    operators = _operators(criterion, "has", _LIST, "string list matcher")
+    return _all(
+        [_LIST[name](left, _element(criterion, name, operand)) for name, operand in operators.items()]
+    )
+
+
+def _operators(criterion: Criterion, default: str, known: Mapping[str, Any], matcher: str) -> dict[str, Any]:
+    data = criterion.data
+    if not isinstance(data, dict):
+        return {default: data}
+    if not data:
+        raise PolicyError(
+            f"{criterion.key} without an operator would match everybody",
+            criterion.where(),
+            f"write one of {', '.join(known)}",
+        )
+    for name in data:
+        if name not in known:
+            message = f"unknown {matcher} operator: {name}"
+            raise PolicyError(message, criterion.where(name), did_you_mean(name, known))
+    return data
+
+
+def _all(conditions: list[Expression]) -> Expression:
+    joined = conditions[0]
+    for condition in conditions[1:]:
+        joined = (*joined, " and ", *condition)
+    return joined
+
+
+def _text(criterion: Criterion, name: str, operand: Any) -> Operand:
+    if isinstance(operand, str):
+        return Operand(operand)
+    hint = (
+        'write in ["a", "b"] to match one of several' if isinstance(operand, list) else "put it into quotes"
+    )
+    raise PolicyError(f"{name} of {criterion.key} requires a string", criterion.where(name), hint)
+
+
+def _texts(criterion: Criterion, name: str, operand: Any) -> frozenset[str]:
+    wrong = (
+        [i for i, each in enumerate(operand) if not isinstance(each, str)]
+        if isinstance(operand, list)
+        else []
+    )
+    if wrong or not isinstance(operand, list):
+        place = criterion.where(name, *wrong[:1])
+        raise PolicyError(f"{name} matcher requires an array of strings", place)
+    return frozenset(operand)
+
+
+def _is(criterion: Criterion, left: Input, operand: Any) -> OneOf:
+    _text(criterion, "is", operand)
+    return OneOf(left, frozenset({operand}))
+
+
+_STRING: Final[Mapping[str, Callable[[Criterion, Input, Any], Expression | OneOf]]] = {
+    "is": _is,
+    "not": lambda criterion, left, text: (left, " != ", _text(criterion, "not", text)),
+    "contains": lambda criterion, left, text: (_text(criterion, "contains", text), " in ", left),
+    "starts_with": lambda criterion, left, text: (
+        left,
+        ".startswith(",
+        _text(criterion, "starts_with", text),
+        ")",
+    ),
+    "ends_with": lambda criterion, left, text: (left, ".endswith(", _text(criterion, "ends_with", text), ")"),
+    "in": lambda criterion, left, texts: OneOf(left, _texts(criterion, "in", texts)),
+    "not_in": lambda criterion, left, texts: (left, " not in ", Operand(_texts(criterion, "not_in", texts))),
+}
+
+
+def _element(criterion: Criterion, name: str, operand: Any) -> str | float:
+    if isinstance(operand, str | int | float):
+        return operand
+    hint = "write one criterion for each value" if isinstance(operand, list) else ""
+    raise PolicyError(
+        f"{name} of {criterion.key} requires a string, a number or a boolean", criterion.where(name), hint
+    )
+
+
+def has_boolean(values: tuple[Any, ...], wanted: bool) -> bool:
+    """Whether a boolean is among the values; 1 is not true."""
+    return any(value is wanted for value in values)
+
+
+def has_number(values: tuple[Any, ...], wanted: float) -> bool:
+    """Whether a number is among the values; true is not 1, 1.0 is."""
+    return any(value == wanted and not isinstance(value, bool) for value in values)
+
+
+def _has(left: Input, operand: str | float) -> Expression:
+    if isinstance(operand, str):
+        return (Operand(operand), " in ", left)
+    function = has_boolean if isinstance(operand, bool) else has_number
+    return (Operand(function), "(", left, ", ", Operand(operand), ")")
+
+
+_LIST: Final[Mapping[str, Callable[[Input, str | float], Expression]]] = {
+    "has": _has,
+    "is": lambda left, operand: (Operand(len), "(", left, ") == 1 and ", *_has(left, operand)),
+    "exclude": lambda left, operand: ("not (", *_has(left, operand), ")"),
+}

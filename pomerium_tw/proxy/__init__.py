@@ -1,0 +1,41 @@
+"""The data path: client bytes to one normalised request, through the chain of steps, to an upstream or a page of ours."""
+
+from .chain import Chain, IChainStep
+from .cluster import Cluster, Endpoint
+from .exchange import Exchange, Forward, IExchange, Respond, Serve
+from .finish import Finish
+from .generation import Generation, Timeouts
+from .head import HeadRules, alias
+from .listener import Listener
+from .plan import RoutePlan, header_lines
+from .router import Router
+from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep
+from .sweep import Sweep
+from .target import TargetRules
+
+__all__ = [
+    "AuthorizeStep",
+    "Chain",
+    "Cluster",
+    "Endpoint",
+    "Exchange",
+    "Finish",
+    "Forward",
+    "ForwardStep",
+    "Generation",
+    "HeadRules",
+    "IChainStep",
+    "IExchange",
+    "IdentifyStep",
+    "Listener",
+    "Respond",
+    "RoutePlan",
+    "RouteStep",
+    "Router",
+    "Serve",
+    "Sweep",
+    "TargetRules",
+    "Timeouts",
+    "alias",
+    "header_lines",
+]

@@ -1,0 +1,115 @@
+"""The chunked transfer coding, strict (RFC 9112 §7.1; spec/threats SM-10..14)."""
+
+from __future__ import annotations
+
+import re
+
+MAX_SIZE_LINE = 4096
+"""Longest chunk-size line, extensions included."""
+MAX_TRAILER_BYTES = 8192
+"""Longest trailer section; trailers are read and dropped."""
+
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*+)?\r\n")
+_TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n")
+
+
+class ChunkError(ValueError):
+    """The bytes are not a chunked body."""
+
+
+class ChunkedDecoder:
+    """Takes bytes, gives body bytes. Feed it until :attr:`finished`; then :attr:`rest` holds what followed."""
+
+    __slots__ = ("_buffer", "_in_trailer", "_left", "_trailer_bytes", "finished", "rest")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._left = 0  # bytes of the present chunk still to come, its CRLF included
+        self._in_trailer = False
+        self._trailer_bytes = 0
+        self.finished = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Body bytes in ``data``. Raises ChunkError as soon as the coding is broken."""
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        body: list[bytes] = []
+        at = 0
+        while at < len(data) and not self.finished:
+            if self._left:
+                at = self._chunk(data, at, body)
+            elif self._in_trailer:
+                at = self._trailer(data, at)
+            else:
+                at = self._size(data, at)
+            if at < 0:
+                break
+        return body[0] if len(body) == 1 else b"".join(body)
+
+    def _chunk(self, data: bytes, at: int, body: list[bytes]) -> int:
+        available = min(len(data) - at, self._left)
+        payload = min(available, max(self._left - 2, 0))
+        if payload:
+            body.append(data[at : at + payload] if payload < len(data) else data)
+        # The last two bytes of what is left are the CRLF that ends the chunk.
+        ending = data[at + payload : at + available]
+        if ending != b"\r\n"[2 - (self._left - payload) :][: len(ending)]:
+            raise ChunkError("a chunk does not end where its size says")
+        self._left -= available
+        return at + available
+
+    def _size(self, data: bytes, at: int) -> int:
+        match = _SIZE_LINE.match(data, at)
+        if match is None:
+            return self._incomplete(data, at, MAX_SIZE_LINE, "a chunk size is malformed")
+        size = int(match[1], 16)
+        if match.end() - at > MAX_SIZE_LINE:
+            raise ChunkError("a chunk-size line is too long")
+        if size:
+            self._left = size + 2
+        else:
+            self._in_trailer = True
+        return match.end()
+
+    def _trailer(self, data: bytes, at: int) -> int:
+        if data.startswith(b"\r\n", at):
+            self.finished = True
+            self.rest = data[at + 2 :]
+            return at + 2
+        match = _TRAILER_LINE.match(data, at)
+        if match is None:
+            return self._incomplete(data, at, MAX_TRAILER_BYTES, "a trailer is malformed")
+        self._trailer_bytes += match.end() - at
+        if self._trailer_bytes > MAX_TRAILER_BYTES:
+            raise ChunkError("the trailers are too long")
+        return match.end()
+
+    def _incomplete(self, data: bytes, at: int, limit: int, fault: str) -> int:
+        """Keep an unfinished line for the next feed, or say that it can never become a good one."""
+        line = data[at:]
+        newline = line.find(b"\n")
+        if newline >= 0 or len(line) > limit or _hopeless(line, self._in_trailer):
+            raise ChunkError(fault)
+        self._buffer = line
+        return -1
+
+
+def _hopeless(line: bytes, in_trailer: bool) -> bool:
+    if in_trailer:
+        return b"\r" in line[:-1]
+    digits = line.split(b";", 1)[0].rstrip(b"\r")
+    return len(digits) > 16 or (bool(digits) and not _is_hex(digits)) or b"\r" in line[:-1]
+
+
+def _is_hex(text: bytes) -> bool:
+    return all(byte in b"0123456789abcdefABCDEF" for byte in text)
+
+
+def encode_chunk(data: bytes) -> bytes:
+    """One chunk; ``data`` must not be empty, as that would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"

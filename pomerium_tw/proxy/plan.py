@@ -1,0 +1,96 @@
+"""A route made ready for the data path: everything that can be known before a request is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import re2
+
+from ..model import Request, Route, Upstream
+from .cluster import Cluster
+from .head import alias
+
+Matcher = Callable[[str], bool]
+
+
+class RoutePlan:
+    """One route with its cluster, its path test, and the byte strings it adds to heads."""
+
+    __slots__ = ("_host", "_prefix", "_removed", "_replacement", "_set", "cluster", "matches", "response_lines", "route")
+
+    def __init__(self, route: Route, cluster: Cluster) -> None:
+        self.route = route
+        self.cluster = cluster
+        self.matches = _matcher(route)
+        self.response_lines = header_lines(route.set_response_headers)
+        first = route.upstreams[0]
+        self._prefix = (route.path or route.prefix or "/").encode()
+        implicit = first.path if first.path not in ("", "/") else ""
+        self._replacement = (route.prefix_rewrite or implicit).encode("ascii")
+        self._host = route.host_rewrite
+        self._removed = frozenset(name.lower().encode() for name in route.remove_request_headers)
+        self._set = dict(route.set_request_headers)
+
+    @property
+    def name(self) -> str:
+        return self.cluster.name
+
+    # -- the request head that goes upstream
+
+    def target(self, request: Request) -> bytes:
+        """Path after rewriting, and the query (spec/proxy §2.5)."""
+        raw_path, _, query = request.target
+        if self._replacement:
+            raw_path = self._replacement + raw_path[_raw_length(raw_path, len(self._prefix)) :]
+            raw_path = b"/" + raw_path.lstrip(b"/")
+        return raw_path if query is None else raw_path + b"?" + query
+
+    def host(self, request: Request, upstream: Upstream) -> str:
+        """The Host header for the upstream (spec/proxy §3.3)."""
+        if self._host:
+            return self._host
+        return request.authority if self.route.preserve_host_header else upstream.authority
+
+    def lines(self, request: Request, upstream: Upstream, forwarded_for: bytes, identity_lines: bytes) -> bytes:
+        """Every header line for the upstream but body framing and request id; a pure function of its arguments' heads."""
+        forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (forwarded_for, request.scheme.encode())
+        if not self.route.preserve_host_header:
+            forwarded += b"X-Forwarded-Host: %b\r\n" % request.authority.encode()
+        passed = request.head.passed
+        if self._set:
+            passed = without(passed, frozenset(name.lower().encode() for name in self._set))
+        lines = passed + forwarded + identity_lines + header_lines(self._set)
+        if self._removed:
+            lines = without(lines, self._removed)
+        return b"Host: " + self.host(request, upstream).encode("ascii") + b"\r\n" + lines
+
+
+def _matcher(route: Route) -> Matcher:
+    """The path test, by the precedence of spec/proxy §2.4: regex, path, prefix."""
+    if route.regex:
+        pattern = re2.compile(route.regex)
+        return lambda path: pattern.fullmatch(path) is not None
+    if route.path:
+        wanted = route.path
+        return lambda path: path == wanted
+    prefix = route.prefix or "/"
+    return lambda path: path.startswith(prefix)
+
+
+def _raw_length(raw_path: bytes, decoded: int) -> int:
+    """How many bytes of the escaped path make ``decoded`` bytes of the decoded one."""
+    at = 0
+    for _ in range(decoded):
+        at += 3 if raw_path[at : at + 1] == b"%" else 1
+    return at
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Header lines with their CRLFs; names and values were validated when the configuration was read."""
+    return b"".join(b"%b: %b\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items())
+
+
+def without(lines: bytes, names: frozenset[bytes]) -> bytes:
+    """``lines`` less the headers called ``names`` (lower case), under any alias."""
+    kept = [line for line in lines.split(b"\r\n")[:-1] if alias(line.partition(b":")[0]) not in names]
+    return b"".join(line + b"\r\n" for line in kept)

@@ -1,0 +1,87 @@
+"""The head of an upstream's answer: checked, and reduced to what goes downstream (spec/threats SM-22)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .head import MAX_HEAD_BYTES, MAX_HEADERS, alias
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_LINES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
+_FIELD = re.compile(rb"([^:\r\n]++):([^\r\n]*+)\r\n")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+
+_DROPPED = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"transfer-encoding",
+        b"trailer",
+        b"upgrade",
+        b"x-request-id",
+        b"x-pomerium-intercepted-response",
+    )
+)
+
+
+class ResponseError(ValueError):
+    """An answer that cannot be passed on: how it ends is not certain, or it is not HTTP/1."""
+
+
+class ResponseHead(NamedTuple):
+    """The facts of one head, shared by every answer with the same bytes."""
+
+    status: int
+    status_line: bytes
+    """Code and reason phrase as sent downstream."""
+    lines: bytes
+    """Header lines that go downstream; Content-Length among them when it is known."""
+    length: int | None
+    """Declared body length in bytes."""
+    chunked: bool
+    reusable: bool
+    """The connection may carry another request after this answer."""
+
+
+def parse_response_head(block: bytes, overwritten: frozenset[bytes]) -> ResponseHead:
+    """``block``: status line and header lines with their CRLFs. ``overwritten``: names (lower case) that we set instead.
+
+    Raises ResponseError.
+    """
+    first, _, rest = block.partition(b"\r\n")
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None or len(block) > MAX_HEAD_BYTES or rest.count(b"\r\n") > MAX_HEADERS or _LINES.fullmatch(rest) is None:
+        raise ResponseError("the answer's head is not HTTP/1")
+    status = int(match[2])
+    passed: list[bytes] = []
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    tokens: set[bytes] = set()
+    for name, value in _FIELD.findall(rest):
+        lower = name.lower()
+        if lower == b"content-length":
+            lengths.append(value.strip(b" \t"))
+        elif lower == b"transfer-encoding":
+            codings.append(value.strip(b" \t").lower())
+        elif lower == b"connection":
+            tokens.update(token.strip(b" \t").lower() for token in value.split(b","))
+        if lower not in _DROPPED and lower not in overwritten and alias(lower) not in _DROPPED:
+            passed.append(name + b":" + value + b"\r\n")
+    length, chunked = _framing(lengths, codings)
+    # HTTP/1.0 upstreams close unless they say otherwise; so does an answer that ends with its connection.
+    kept = b"close" not in tokens and (match[1] == b"1" or b"keep-alive" in tokens)
+    return ResponseHead(status, match[2] + b" " + (match[3] or b""), b"".join(passed), length, chunked, kept)
+
+
+def _framing(lengths: list[bytes], codings: list[bytes]) -> tuple[int | None, bool]:
+    if codings:
+        if codings != [b"chunked"] or lengths:
+            raise ResponseError("the answer's length is ambiguous")
+        return None, True
+    if not lengths:
+        return None, False
+    if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
+        raise ResponseError("the answer's Content-Length is not one decimal number")
+    return int(lengths[0]), False

@@ -1,0 +1,144 @@
+"""Answering by a tree of twisted.web resources: an exchange dressed as the channel that a twisted.web Request expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, ITransport
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource, getChildForRequest
+from zope.interface import implementer
+
+from ..pages import OwnRequest, bare_reply
+from .finish import Finish, status_line
+from .http1 import Http1Exchange
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IPushProducer
+
+MAX_OWN_BODY = 64 * 1024
+"""Longest body that our own pages read: forms and small JSON."""
+
+
+class _Site:
+    """What a twisted.web Request asks of its site."""
+
+    displayTracebacks = False
+
+    def __init__(self, root: IResource) -> None:
+        self.resource = root
+
+    def getResourceFor(self, request: OwnRequest) -> IResource:
+        request.prepath = []
+        found: IResource = getChildForRequest(self.resource, request)
+        return found
+
+
+@implementer(ITransport)
+class ResourceChannel:
+    """Carries one twisted.web Request over one exchange. Also the taker of the request's body, with a limit."""
+
+    def __init__(self, exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
+        self.site = _Site(root)
+        self.transport = self
+        self._exchange = exchange
+        self._finish = finish
+        self._body: list[bytes] = []
+        self._size = 0
+        self._ended = False
+        self._request: OwnRequest | None = None
+
+    # -- the request's body
+
+    def body_data(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= MAX_OWN_BODY:
+            self._body.append(data)
+
+    def body_end(self) -> None:
+        exchange = self._exchange
+        if self._size > MAX_OWN_BODY:
+            self._finish.reply(exchange, bare_reply(413, "the form is too large"), "request_payload_too_large")
+            return
+        incoming = exchange.request
+        request = self._request = OwnRequest(self, parsePOSTFormSubmission=True)
+        request.incoming = incoming
+        request.identity = exchange.identity
+        for name, value in incoming.head.fields:
+            request.requestHeaders.addRawHeader(name, value)
+        request.parseCookies()
+        body = b"".join(self._body)
+        request.gotLength(len(body))
+        if body:
+            request.handleContentChunk(body)
+        # Not HTTP/1.1: framing the answer is the exchange's business, not the request's.
+        request.requestReceived(incoming.method.encode(), incoming.target.raw, b"HTTP/2")
+
+    def exchange_lost(self) -> None:
+        request, self._request = self._request, None
+        if request is not None:
+            request.connectionLost(Failure(ConnectionDone()))
+
+    # -- what twisted.web.http.Request calls on its channel
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        pairs = headers.getAllRawHeaders() if isinstance(headers, Headers) else [(name, [value]) for name, value in headers]
+        lines: list[bytes] = []
+        sized = False
+        for name, values in pairs:
+            lower = name.lower()
+            sized = sized or lower == b"content-length"
+            if lower not in (b"date", b"server", b"transfer-encoding", b"connection"):
+                lines += [name + b": " + value + b"\r\n" for value in values]
+        lines.append(self._finish.own_lines(self._exchange))
+        self._exchange.details = "own_page"
+        self._exchange.send_head(status_line(int(code)), b"".join(lines), chunked=not sized)
+
+    def write(self, data: bytes) -> None:
+        self._exchange.send_data(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def requestDone(self, request: OwnRequest) -> None:
+        self._request = None
+        if not self._ended:
+            self._ended = True
+            self._exchange.send_end()
+
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
+        self._exchange.throttle(producer)
+
+    def unregisterProducer(self) -> None:
+        self._exchange.unthrottle()
+
+    def getPeer(self) -> IAddress:
+        address, port = self._exchange.request.peer
+        return IPv6Address("TCP", address, port) if ":" in address else IPv4Address("TCP", address, port)
+
+    def getHost(self) -> IAddress:
+        return IPv4Address("TCP", "0.0.0.0", 0)  # noqa: S104 - an answer for logs, nothing is bound
+
+    def isSecure(self) -> bool:
+        return self._exchange.request.scheme == "https"
+
+    def loseConnection(self) -> None:
+        self._exchange.reset()
+
+    def abortConnection(self) -> None:
+        self._exchange.reset()
+
+
+def serve(exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
+    """Let ``root`` answer. The body is read first, in full, up to MAX_OWN_BODY."""
+    head = exchange.request.head
+    if (head.content_length or 0) > MAX_OWN_BODY:
+        finish.reply(exchange, bare_reply(413, "the form is too large"), "request_payload_too_large")
+    elif head.text(b"content-type").lower().startswith("multipart/"):
+        finish.reply(exchange, bare_reply(415, "forms are taken URL-encoded only"), "unsupported_media_type")
+    else:
+        exchange.read_body(ResourceChannel(exchange, root, finish))

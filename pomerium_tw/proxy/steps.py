@@ -1,0 +1,227 @@
+"""The built-in steps: route, identify, authorize, forward (normalise and strip happen as the head is read)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.web.resource import IResource
+from zope.interface import implementer
+
+from ..authorize import Authorizer, UpstreamHeaders
+from ..databroker import Mirror, StoreUnavailable
+from ..model import ANONYMOUS, Decision, Identity, Reply, Request
+from ..model import Outcome as Verdict
+from ..pages import Detail, denial_reply, local_reply, texts, unauthenticated_reply, wants_redirect
+from ..session import Identities
+from .chain import IChainStep
+from .cluster import Endpoint
+from .exchange import Exchange, Forward, Outcome, Respond, Serve
+from .plan import RoutePlan
+from .router import Router
+from .target import ASTERISK
+
+MAX_HEAD_MEMO = 32
+"""Entries that one header block's memo may hold."""
+
+_OWN_PATHS = frozenset(("/ping", "/healthz", "/.pomerium", "/.well-known/pomerium"))
+_OWN_PREFIXES = ("/.pomerium/", "/.well-known/pomerium/")
+"""Reserved on every host, whatever the routes say (spec/proxy §3.1)."""
+
+
+@implementer(IChainStep)
+class RouteStep:
+    """Finds the route, or the tree of our own that answers."""
+
+    name = "route"
+    reads = ("request",)
+    edits = ("plan", "identity")
+
+    def __init__(
+        self,
+        router: Router,
+        own: IResource,
+        services: Mapping[str, tuple[frozenset[str], IResource]],
+        identify: Callable[[Request, str], Identity],
+    ) -> None:
+        """``services``: host → (paths reserved there besides the usual ones, tree): the authenticate service's host.
+
+        ``identify``: who is asking on one of our own pages, given the route's provider id.
+        """
+        self._find = router.find
+        self._own = own
+        self._services = dict(services)
+        self._identify = identify
+
+    def advance(self, exchange: Exchange) -> Outcome | None:
+        request = exchange.request
+        path = request.target.path
+        service = self._services.get(request.head.host)
+        if service is not None and (path in service[0] or _reserved(path)):
+            return self._serve(exchange, service[1])
+        if path.startswith("/.") or path in _OWN_PATHS:
+            if _reserved(path):
+                return self._serve(exchange, self._own)
+        elif request.target is ASTERISK:
+            return Respond(Reply(200, ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)), "direct_response")
+        plan = exchange.plan = self._find(request)
+        if plan is None:
+            return Respond(local_reply(texts.route_not_found(), request), "route_not_found")
+        return None
+
+    def _serve(self, exchange: Exchange, tree: IResource) -> Outcome:
+        request = exchange.request
+        plan = self._find(request)
+        try:
+            exchange.identity = self._identify(request, plan.route.idp_id if plan else "")
+        except StoreUnavailable:
+            pass  # our own pages work without: they show nobody as signed in
+        return Serve(tree)
+
+
+def _reserved(path: str) -> bool:
+    return path in _OWN_PATHS or path.startswith(_OWN_PREFIXES)
+
+
+@implementer(IChainStep)
+class IdentifyStep:
+    """Finds out who is asking, from memory."""
+
+    name = "identify"
+    reads = ("request", "plan")
+    edits = ("identity",)
+
+    def __init__(self, identities: Identities, mirror: Mirror, cookie_name: str) -> None:
+        self._identities = identities
+        self._mirror = mirror
+        self._cookie_name = cookie_name
+
+    def advance(self, exchange: Exchange) -> Outcome | None | Deferred[Outcome | None]:
+        refusal = self._look_up(exchange)
+        if exchange.identity is ANONYMOUS and refusal is None and exchange.request.head.cookie is not None:
+            head = exchange.request.head
+            ahead = self._identities.version_ahead(head, self._cookie_name, head.host)
+            if ahead:
+                return Deferred.fromCoroutine(self._wait(exchange, ahead))
+        return refusal
+
+    def _look_up(self, exchange: Exchange) -> Outcome | None:
+        plan = exchange.plan
+        assert plan is not None  # noqa: S101 - the route step ran
+        head = exchange.request.head
+        try:
+            exchange.identity = self._identities.from_cookies(
+                head, self._cookie_name, head.host, plan.route.idp_id
+            )
+        except StoreUnavailable:
+            return _unavailable(exchange)
+        return None
+
+    async def _wait(self, exchange: Exchange, version: int) -> Outcome | None:
+        """The slow way, once: a session made elsewhere a moment ago is about to arrive (spec/identity §6.6)."""
+        try:
+            await self._mirror.wait_for(version)
+        except StoreUnavailable:
+            return _unavailable(exchange)
+        return self._look_up(exchange)
+
+
+def _unavailable(exchange: Exchange) -> Outcome:
+    return Respond(local_reply(texts.store_unavailable(), exchange.request), "databroker_unavailable")
+
+
+BeginSignIn = Callable[[Request, str], Reply]
+"""Sends an anonymous browser off to sign in: (request, provider id) → redirect."""
+LoginURL = Callable[[Request, str], str]
+"""Where a program may send its user to sign in."""
+
+
+@implementer(IChainStep)
+class AuthorizeStep:
+    """Decides, and answers unless the decision is to let the request through."""
+
+    name = "authorize"
+    reads = ("request", "plan", "identity")
+    edits = ("decision",)
+
+    def __init__(self, authorizer: Authorizer, begin_sign_in: BeginSignIn, login_url: LoginURL) -> None:
+        self._check = authorizer.check
+        self._begin_sign_in = begin_sign_in
+        self._login_url = login_url
+
+    def advance(self, exchange: Exchange) -> Outcome | None:
+        plan = exchange.plan
+        assert plan is not None  # noqa: S101 - the route step ran
+        decision = exchange.decision = self._check(exchange.request, plan.route, exchange.identity)
+        if decision.outcome is Verdict.ALLOW:
+            return None
+        if decision.outcome is Verdict.LOGIN:
+            return self._login(exchange.request, plan)
+        return self._deny(exchange, decision, plan)
+
+    def _login(self, request: Request, plan: RoutePlan) -> Outcome:
+        idp_id = plan.route.idp_id
+        if wants_redirect(request):
+            return Respond(self._begin_sign_in(request, idp_id), "ext_authz_denied")
+        return Respond(unauthenticated_reply(request, self._login_url(request, idp_id)), "ext_authz_denied")
+
+    def _deny(self, exchange: Exchange, decision: Decision, plan: RoutePlan) -> Outcome:
+        details: tuple[Detail, ...] = ()
+        if plan.route.show_error_details:
+            reasons = sorted(decision.deny_reasons if decision.deny else decision.allow_reasons)
+            details = tuple(Detail(plan.route.id, reason) for reason in reasons)
+        facts = texts.denied(decision, exchange.identity, details)
+        return Respond(denial_reply(facts, exchange.request), "ext_authz_denied")
+
+
+@implementer(IChainStep)
+class ForwardStep:
+    """Writes the head for the upstream: what the client may say, then what we say, ours last."""
+
+    name = "forward"
+    reads = ("request", "plan", "identity")
+    edits = ()
+
+    def __init__(self, headers: UpstreamHeaders, *, append_forwarded_for: bool) -> None:
+        self._identity_lines = headers.lines
+        self._append = append_forwarded_for
+
+    def advance(self, exchange: Exchange) -> Outcome | None:
+        plan = exchange.plan
+        assert plan is not None  # noqa: S101 - the route step ran
+        request = exchange.request
+        endpoint = plan.cluster.pick()
+        lines = self._lines(request, plan, endpoint, exchange.identity)
+        head = request.head
+        framing = b""
+        if head.chunked:
+            framing = b"Transfer-Encoding: chunked\r\n"
+        elif head.content_length is not None:
+            framing = b"Content-Length: %d\r\n" % head.content_length
+        return Forward(
+            plan.cluster.name,
+            endpoint,
+            b"%b %b HTTP/1.1\r\n%b%bX-Request-Id: %b\r\n\r\n"
+            % (request.method.encode(), plan.target(request), lines, framing, request.id.encode()),
+        )
+
+    def _lines(self, request: Request, plan: RoutePlan, endpoint: Endpoint, identity: Identity) -> bytes:
+        """The header lines, from the head's memo while nothing that they are made of has changed."""
+        identity_lines = self._identity_lines(request, plan.route, identity)
+        memo = request.head.memo
+        found = memo.get(endpoint)
+        if found is not None and found[0] is identity_lines:
+            remembered: bytes = found[1]
+            return remembered
+        lines = plan.lines(request, endpoint.upstream, self._forwarded_for(request), identity_lines)
+        if len(memo) > MAX_HEAD_MEMO:
+            memo.clear()
+        memo[endpoint] = (identity_lines, lines)
+        return lines
+
+    def _forwarded_for(self, request: Request) -> bytes:
+        sent = request.head.get(b"x-forwarded-for")
+        peer = request.peer.address.encode()
+        if not sent:
+            return peer
+        return sent + b"," + peer if self._append else sent

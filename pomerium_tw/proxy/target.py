@@ -1,0 +1,132 @@
+"""The request line: method, version, and the one normal form of the target that everybody decides on and forwards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from ..model import Head, Target
+from .head import HeadError
+
+MAX_TARGET_BYTES = 32 * 1024
+"""Longest request target that is read."""
+
+EscapedSlashAction = Literal["keep_unchanged", "reject_request"]
+
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Z]{1,32}")
+_VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
+_VISIBLE = re.compile(rb"[\x21-\x7e]++")
+_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*+/?")
+"""Paths that are their own normal form: no escapes, no empty or dot-led segment, no parameters."""
+_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ESCAPED_CONTROL = re.compile(rb"%(?:[01][0-9A-Fa-f]|7[Ff])")
+_ESCAPED_SLASH = re.compile(rb"%(?:2[Ff]|5[Cc])")
+_ESCAPED_DOT = re.compile(rb"%2[Ee]")
+_SLASHES = re.compile(rb"/{2,}")
+_DOTS_WITH_PARAMETERS = re.compile(rb"/\.{1,2};")
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRules:
+    """Options of normalisation (spec/proxy §1.4)."""
+
+    normalize_path: bool = True
+    merge_slashes: bool = True
+    escaped_slashes: EscapedSlashAction = "reject_request"
+
+
+ASTERISK = Target(b"*", "*", None)
+"""``OPTIONS *`` asks about the server, not about a resource (RFC 9110 §9.3.7)."""
+
+
+class RequestLine(NamedTuple):
+    method: str
+    target: bytes
+    """As received."""
+
+
+def parse_request_line(line: bytes) -> RequestLine:
+    """``line`` without its CRLF. Raises HeadError."""
+    parts = line.split(b" ")
+    if len(parts) != 3:
+        raise HeadError(400, "the request line is not METHOD TARGET HTTP/1.1")
+    method, target, version = parts
+    if version != b"HTTP/1.1":
+        _refuse_version(version)
+    if _METHOD.fullmatch(method) is None:
+        raise HeadError(405 if method.isalpha() else 400, "the method is not one in capital letters")
+    if len(target) > MAX_TARGET_BYTES:
+        raise HeadError(414, "the address is too long")
+    return RequestLine(method.decode("ascii"), target)
+
+
+def _refuse_version(version: bytes) -> None:
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise HeadError(400, "the request line does not end in an HTTP version")
+    if match[1] == b"1" and match[2] == b"0":
+        raise HeadError(426, "HTTP/1.0 is not spoken here: use HTTP/1.1")
+    raise HeadError(505 if match[1] != b"0" else 400, "the HTTP version is not spoken here: use HTTP/1.1")
+
+
+def parse_target(method: str, raw: bytes, head: Head, rules: TargetRules) -> Target:
+    """The normal form of an origin-form, absolute-form or (for OPTIONS) asterisk-form target. Raises HeadError."""
+    path, mark, query = raw.partition(b"?")
+    if _PLAIN.fullmatch(path) and path and (not mark or (_VISIBLE.fullmatch(query) and b"#" not in query)):
+        return Target(path, path.decode("ascii"), query if mark else None)
+    if raw == b"*" and method == "OPTIONS":
+        return ASTERISK
+    return _normalise(raw, head, rules)
+
+
+def _normalise(raw: bytes, head: Head, rules: TargetRules) -> Target:
+    if _VISIBLE.fullmatch(raw) is None or b"#" in raw:
+        raise HeadError(400, "the address holds a character that must be escaped")
+    if not raw.startswith(b"/"):
+        raw = _origin_form(raw, head)
+    path, mark, query = raw.partition(b"?")
+    if b"\\" in path or _ESCAPE.search(path) or _ESCAPED_CONTROL.search(path):
+        raise HeadError(400, "the path holds a backslash, a control character or a broken escape")
+    if _ESCAPED_SLASH.search(path) and rules.escaped_slashes == "reject_request":
+        raise HeadError(400, "the path holds an escaped slash")
+    if rules.normalize_path:
+        path = _ESCAPED_DOT.sub(b".", path)
+        if _DOTS_WITH_PARAMETERS.search(path):
+            raise HeadError(400, "the path holds a dot segment with parameters")
+    if rules.merge_slashes:
+        path = _SLASHES.sub(b"/", path)
+    if rules.normalize_path:
+        path = _remove_dot_segments(path)
+        if rules.merge_slashes:
+            path = _SLASHES.sub(b"/", path)
+    text = unquote_to_bytes(path).decode("utf-8", "surrogateescape")
+    return Target(path, text, query if mark else None)
+
+
+def _origin_form(raw: bytes, head: Head) -> bytes:
+    match = _ABSOLUTE.fullmatch(raw)
+    if match is None:
+        raise HeadError(400, "the address is neither a path nor a URL")
+    named = match[1].lower().decode("ascii")
+    if named not in (head.host, head.authority):
+        raise HeadError(400, "the address names another host than the Host header")
+    rest = match[2]
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def _remove_dot_segments(path: bytes) -> bytes:
+    """RFC 3986 §5.2.4 for a path that begins with a slash."""
+    kept: list[bytes] = []
+    segments = path.split(b"/")[1:]
+    for segment in segments:
+        if segment == b"..":
+            if kept:
+                kept.pop()
+        elif segment != b".":
+            kept.append(segment)
+    if segments[-1] in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept)

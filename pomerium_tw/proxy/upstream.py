@@ -1,0 +1,216 @@
+"""HTTP/1.1 towards the upstream: one request at a time on a connection, whose answer must end where it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol as TypingProtocol
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from .chunked import ChunkedDecoder, ChunkError
+from .head import MAX_HEAD_BYTES
+from .response import ResponseError, ResponseHead, parse_response_head
+
+MAX_INTERIM = 10
+"""Most 1xx answers before the real one."""
+MEMO_HEADS = 4
+"""Response heads remembered per connection: an upstream repeats its own within a second."""
+
+
+class Answer(TypingProtocol):
+    """Who takes an upstream's answer."""
+
+    def answer_head(self, head: ResponseHead, data: bytes, end: bool) -> None: ...
+
+    def answer_data(self, data: bytes, end: bool) -> None: ...
+
+    def answer_failed(self, malformed: bool, untouched: bool) -> None:
+        """The answer will not complete. ``untouched``: not one byte of it had arrived."""
+
+
+@implementer(IPushProducer)
+class UpstreamConnection(Protocol):
+    """As a producer, it is the flow of the answer's body."""
+
+    def __init__(self, overwritten: frozenset[bytes], idle: Callable[[UpstreamConnection], None]) -> None:
+        self._overwritten = overwritten
+        self._idle = idle
+        self._memo: dict[bytes, ResponseHead] = {}
+        self._answer: Answer | None = None
+        self._head: ResponseHead | None = None
+        self._decoder: ChunkedDecoder | None = None
+        self._left = -1
+        self._buffer = b""
+        self._interim = 0
+        self._no_body = False
+        self._sending = False
+        self._paused = False
+        self.used = 0
+        """Requests that this connection has carried."""
+        self.alive = False
+
+    def connectionMade(self) -> None:
+        self.alive = True
+
+    # -- the request
+
+    def send(self, answer: Answer, head: bytes, *, no_body: bool, more: bool) -> None:
+        """Begin a request. ``no_body``: the answer has none whatever it says (HEAD). ``more``: body bytes follow."""
+        self._answer = answer
+        self._head = None
+        self._interim = 0
+        self._no_body = no_body
+        self._sending = more
+        self.used += 1
+        if self._paused:
+            self.resumeProducing()
+        self.write(head)
+
+    def write(self, data: bytes) -> None:
+        transport: Any = self.transport
+        transport.write(data)
+
+    def sent(self) -> None:
+        """The request's body is complete."""
+        self._sending = False
+        if self._answer is None and self.alive:
+            self._idle(self)
+
+    def throttle(self, producer: IPushProducer) -> None:
+        """Have ``producer`` paused while the upstream reads slower than it writes."""
+        transport: Any = self.transport
+        transport.registerProducer(producer, True)
+
+    def unthrottle(self) -> None:
+        transport: Any = self.transport
+        transport.unregisterProducer()
+
+    # -- the answer
+
+    def dataReceived(self, data: bytes) -> None:
+        answer = self._answer
+        if answer is None:
+            # Bytes that nobody asked for: whatever they answer, it is not our next request (SM-23).
+            self.abort()
+            return
+        try:
+            if self._head is None:
+                self._head_received(answer, self._buffer + data if self._buffer else data)
+            else:
+                body, end = self._body(data)
+                if body or end:
+                    if end:
+                        self._free()
+                    answer.answer_data(body, end)
+        except (ResponseError, ChunkError):
+            self._fail(malformed=True)
+
+    def _head_received(self, answer: Answer, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(data) > MAX_HEAD_BYTES:
+                raise ResponseError("the answer's head is too large")
+            self._buffer = data
+            return
+        block, rest = data[: end + 2], data[end + 4 :]
+        self._buffer = b""
+        head = self._memo.get(block) or self._parse(block)
+        if head.status < 200:
+            self._interim += 1
+            if head.status == 101 or self._interim > MAX_INTERIM:
+                raise ResponseError("an upgrade that nobody asked for, or too many interim answers")
+            if rest:
+                self._head_received(answer, rest)
+            return
+        self._head = head
+        body, done = self._begin_body(head, rest)
+        if done:
+            self._free()
+        answer.answer_head(head, body, done)
+
+    def _parse(self, block: bytes) -> ResponseHead:
+        head = parse_response_head(block, self._overwritten)
+        if len(self._memo) >= MEMO_HEADS:
+            del self._memo[next(iter(self._memo))]
+        self._memo[block] = head
+        return head
+
+    def _begin_body(self, head: ResponseHead, data: bytes) -> tuple[bytes, bool]:
+        self._decoder = None
+        if self._no_body or head.status in (204, 304):
+            self._left = 0
+        elif head.chunked:
+            self._decoder = ChunkedDecoder()
+        else:
+            self._left = -1 if head.length is None else head.length
+        return self._body(data)
+
+    def _body(self, data: bytes) -> tuple[bytes, bool]:
+        """Body bytes in ``data``, and whether the body ends with them."""
+        if self._decoder is not None:
+            body = self._decoder.feed(data)
+            surplus = self._decoder.rest
+            end = self._decoder.finished
+        elif self._left < 0:
+            return data, False
+        else:
+            body, surplus = data[: self._left], data[self._left :]
+            self._left -= len(body)
+            end = not self._left
+        if surplus:
+            # More than was announced: pass on what was, and never use the connection again (SM-22).
+            self.abort()
+        return body, end
+
+    def _free(self) -> None:
+        """The answer is complete: back to the pool, or away."""
+        head, self._head, self._answer = self._head, None, None
+        if head is None or not head.reusable or (head.length is None and not head.chunked and self._left < 0):
+            self.close()
+        elif not self._sending and self.alive:
+            self._idle(self)
+
+    def _fail(self, *, malformed: bool) -> None:
+        answer, self._answer = self._answer, None
+        untouched = self._head is None and not self._buffer
+        self.abort()
+        if answer is not None:
+            answer.answer_failed(malformed, untouched)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self.alive = False
+        answer, self._answer = self._answer, None
+        if answer is None:
+            return
+        if self._head is not None and self._left < 0 and self._decoder is None:
+            answer.answer_data(b"", True)  # an answer without a length ends with its connection
+        else:
+            answer.answer_failed(False, self._head is None and not self._buffer)
+
+    def close(self) -> None:
+        self.alive = False
+        transport: Any = self.transport
+        transport.loseConnection()
+
+    def abort(self) -> None:
+        """End at once; nothing is reported to the answer's taker."""
+        self.alive = False
+        self._answer = None
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        transport: Any = self.transport
+        transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self.abort()

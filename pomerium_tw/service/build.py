@@ -1,0 +1,184 @@
+"""From a loaded configuration to one immutable generation."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from twisted.web.resource import IResource
+
+from ..authenticate import Conversation, SignInLinks, route_host_resources, service_host_resources
+from ..authorize import Authorizer, UpstreamHeaders
+from ..config import ConfigError, Loaded, Problem, Settings
+from ..model import Identity, Request
+from ..pages import UserDocument, UserPage, own_tree
+from ..proxy import (
+    AuthorizeStep,
+    Chain,
+    ForwardStep,
+    Generation,
+    HeadRules,
+    IdentifyStep,
+    RoutePlan,
+    Router,
+    RouteStep,
+    TargetRules,
+    Timeouts,
+    alias,
+    header_lines,
+)
+from ..session import owned_cookie_pattern
+from ..tls import ServerCertificate, TLSError, TrustRoots
+from ..token import AssertionSigner, SignedURLs, SigningKeyError, SigningKeys
+from .parts import Parts
+from .policies import Policies
+from .provider import Provider
+from .routes import build_route
+from .secrets import Secrets
+from .upstreams import build_cluster
+
+
+@dataclass(frozen=True)
+class DryBuild:
+    """All of a generation that can be made without sockets, clock or network."""
+
+    loaded: Loaded
+    policies: Policies
+    provider: Provider
+    trust: TrustRoots
+    certificates: tuple[ServerCertificate, ...]
+    signing_keys: SigningKeys
+
+    @classmethod
+    def of(cls, loaded: Loaded, secrets: Secrets) -> DryBuild:
+        """Raises ConfigError with everything that a dry build finds wrong (DESIGN §7.9)."""
+        settings = loaded.settings
+        policies, provider = Policies(loaded), Provider(loaded)
+        problems = [*policies.problems, *provider.problems]
+        problems += _route_authorities(loaded)
+        certificates = []
+        for pair in settings.certificate_pairs:
+            try:
+                certificates.append(ServerCertificate.load(pair.chain, pair.key))
+            except TLSError as error:
+                problems.append(Problem(loaded.span("certificate_file"), str(error)))
+        trust, signing_keys = TrustRoots(), None
+        try:
+            trust = TrustRoots(settings.certificate_authority)
+        except TLSError as error:
+            problems.append(Problem(loaded.span("certificate_authority"), str(error)))
+        try:
+            signing_keys = secrets.signing_keys(settings.signing_key)
+        except SigningKeyError as error:
+            problems.append(Problem(loaded.span("signing_key"), str(error)))
+        if problems or signing_keys is None:
+            raise ConfigError(problems, loaded.warnings)
+        return cls(loaded, policies, provider, trust, tuple(certificates), signing_keys)
+
+
+def _route_authorities(loaded: Loaded) -> list[Problem]:
+    problems = []
+    for path, route in loaded.settings.all_routes:
+        try:
+            TrustRoots(route.tls_custom_ca, system=False)
+        except TLSError as error:
+            problems.append(Problem(loaded.span(*path, "tls_custom_ca"), str(error)))
+    return problems
+
+
+def build_generation(dry: DryBuild, parts: Parts, number: int) -> Generation:
+    """A generation ready to run."""
+    return _Builder(dry, parts, number).build()
+
+
+class _Builder:
+    def __init__(self, dry: DryBuild, parts: Parts, number: int) -> None:
+        self._dry = dry
+        self._parts = parts
+        self._number = number
+        self._settings: Settings = dry.loaded.settings
+        self._conversation = self._make_conversation()
+        signer = AssertionSigner(dry.signing_keys, parts.reactor.seconds, lambda: str(uuid.uuid4()))
+        self._headers = UpstreamHeaders(signer, self._settings.jwt_claims_headers, parts.reactor.seconds, number)
+
+    def _make_conversation(self) -> Conversation:
+        settings, parts = self._settings, self._parts
+        service = settings.authenticate_service_url
+        key, previous = parts.secrets.shared_keys("signed-url")
+        return Conversation(
+            authenticate_url=service.url if service else "",
+            cookies=parts.cookies,
+            keys=parts.secrets.conversation_keys(),
+            urls=SignedURLs(key, parts.reactor.seconds, previous),
+            codec=parts.codec,
+            store=parts.store,
+            mirror=parts.mirror,
+            identities=parts.identities,
+            providers=self._dry.provider.build(parts.reactor, settings.certificate_authority),
+            clock=parts.reactor,
+            signout_redirect_url=settings.signout_redirect_url,
+        )
+
+    def build(self) -> Generation:
+        settings, parts = self._settings, self._parts
+        idp_id = self._dry.provider.id
+        routes = [build_route(settings, route, idp_id) for _path, route in settings.all_routes]
+        plans = [RoutePlan(route, build_cluster(parts.reactor, route, self._dry.trust)) for route in routes]
+        links = SignInLinks(self._conversation)
+        authorizer = Authorizer(self._dry.policies.compiled, parts.decision_log, parts.reactor.seconds)
+        chain = Chain(
+            [
+                self._route_step(Router(plans, any_port=settings.flag("match_any_incoming_port"))),
+                IdentifyStep(parts.identities, parts.mirror, parts.cookies.name),
+                AuthorizeStep(authorizer, links.start, links.login_url),
+                ForwardStep(self._headers, append_forwarded_for=not settings.skip_xff_append),
+            ],
+            parts.finish,
+        )
+        return Generation(
+            number=self._number,
+            run=chain.run,
+            head_rules=HeadRules(
+                own_cookies=owned_cookie_pattern(settings.cookie_name),
+                owned_names=frozenset(alias(name.encode("ascii")) for name in settings.jwt_claims_headers),
+                underscores=settings.headers_with_underscores_action,
+            ),
+            target_rules=TargetRules(
+                settings.normalize_path, settings.merge_slashes, settings.path_with_escaped_slashes_action
+            ),
+            timeouts=Timeouts(request=settings.timeout_read, idle=settings.timeout_idle),
+            response_lines=header_lines(settings.response_headers()),
+            clusters=tuple(plan.cluster for plan in plans),
+        )
+
+    def _route_step(self, router: Router) -> RouteStep:
+        c = self._conversation
+        services = {}
+        if c.authenticate_host:
+            resources = service_host_resources(c)
+            services[c.authenticate_host] = (frozenset(resources), self._tree(dict(resources)))
+        return RouteStep(router, self._tree(dict(route_host_resources(c))), services, self._identify)
+
+    def _tree(self, extra: dict[str, IResource]) -> IResource:
+        clock = self._parts.reactor
+
+        def claims_of(_request: Request, identity: Identity) -> dict[str, object]:
+            return self._headers.claims(identity)
+
+        def sign_in_url(request: Request) -> str:
+            return SignInLinks(self._conversation).login_url(request, self._dry.provider.id)
+
+        return own_tree(
+            jwks=self._dry.signing_keys.jwks,
+            callback_url=self._conversation.provider_callback,
+            user_page=UserPage(clock, sign_in_url if self._dry.provider.id else None),
+            user_document=UserDocument(clock, claims_of),
+            extra=extra,
+        )
+
+    def _identify(self, request: Request, idp_id: str) -> Identity:
+        """Who asks for one of our own pages: the authenticate host has a cookie of its own."""
+        cookies = self._parts.cookies
+        own = request.host == self._conversation.authenticate_host
+        name = cookies.authenticate_name if own else cookies.name
+        return self._parts.identities.from_cookies(request.head, name, request.host, "" if own else idp_id)

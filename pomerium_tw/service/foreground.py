@@ -1,0 +1,48 @@
+"""Running the service as a process of its own: logs to standard output, until a signal or a fatal failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..config import load
+from ..telemetry import LineWriter, start_logging
+from .run import PomeriumService
+
+log = Logger("pomerium.service")
+
+STANDARD_OUTPUT = 1
+
+
+def run_service(config_path: str | None, environ: Mapping[str, str], reactor: Any) -> int:
+    """Run until stopped; the process's exit status. Raises ConfigError before anything is started."""
+    loaded = load(Path(config_path) if config_path else None, environ)
+    writer = LineWriter(STANDARD_OUTPUT, reactor)
+    start_logging(writer, loaded.settings.log_level)
+    service = PomeriumService(loaded, reactor, writer)
+    status = 0
+
+    def fatal(_failure: Failure) -> None:
+        nonlocal status
+        status = 1
+        reactor.stop()
+
+    def begin() -> None:
+        try:
+            service.startService()
+        except CannotListenError as error:
+            log.error("cannot listen: {error}", error=error)
+            fatal(Failure())
+        else:
+            service.ready.addErrback(fatal)
+            reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    writer.flush()
+    return status

@@ -1,0 +1,82 @@
+"""What outlives a generation: store, mirror, sessions, logs, clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Settings
+from ..databroker import SESSION, USER, CleanUp, IRecordStore, MemoryStore, Mirror, SQLiteStore
+from ..proxy import Finish, Sweep
+from ..session import CookieSettings, HandleCodec, Identities
+from ..telemetry import AccessLog, DecisionLog, LineWriter
+from ..transport import Threads
+from .secrets import Secrets
+
+DATABASE_NAME = "databroker.sqlite"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Made once for a running service."""
+
+    reactor: Any
+    secrets: Secrets
+    store: IRecordStore
+    mirror: Mirror
+    clean_up: CleanUp
+    identities: Identities
+    codec: HandleCodec
+    cookies: CookieSettings
+    sweep: Sweep
+    finish: Finish
+    access_log: AccessLog
+    decision_log: DecisionLog
+    threads: Threads
+
+    @classmethod
+    def make(cls, settings: Settings, reactor: Any, writer: LineWriter) -> Parts:
+        secrets = Secrets.of(settings)
+        threads = Threads(reactor, "databroker", 1)
+        store = _store(settings, reactor, threads)
+        mirror = Mirror(store, (SESSION, USER), reactor)
+        key, previous = secrets.shared_keys("session-handle")
+        service = settings.authenticate_service_url
+        codec = HandleCodec(key, previous, service.host if service else "")
+        sweep = Sweep(reactor)
+        quiet = settings.access_log_level not in ("trace", "debug", "info")
+        return cls(
+            reactor=reactor,
+            secrets=secrets,
+            store=store,
+            mirror=mirror,
+            clean_up=CleanUp(store, reactor),
+            identities=Identities(mirror, codec, reactor.seconds),
+            codec=codec,
+            cookies=CookieSettings(
+                settings.cookie_name,
+                settings.cookie_domain,
+                settings.cookie_http_only,
+                settings.cookie_expire,
+                settings.cookie_same_site,
+            ),
+            sweep=sweep,
+            finish=Finish(reactor, sweep),
+            access_log=AccessLog(
+                writer,
+                settings.access_log_fields,
+                enabled=not quiet,
+                debug=settings.access_log_level in ("trace", "debug"),
+            ),
+            decision_log=DecisionLog(
+                writer, settings.authorize_log_fields, enabled=settings.log_level in ("trace", "debug", "info")
+            ),
+            threads=threads,
+        )
+
+
+def _store(settings: Settings, reactor: Any, threads: Threads) -> IRecordStore:
+    if settings.databroker_storage_type == "memory":
+        return MemoryStore(reactor)
+    return SQLiteStore(Path(settings.storage_folder) / DATABASE_NAME, reactor, threads)

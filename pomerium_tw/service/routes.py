@@ -1,0 +1,39 @@
+"""Routes as written to routes as run."""
+
+from __future__ import annotations
+
+from ..config import RouteSettings, Settings
+from ..model import Route
+
+STREAM_IDLE_SECONDS = 300.0
+"""Silence on a stream that ends it where the route does not say otherwise (spec/proxy §2.7)."""
+
+
+def build_route(settings: Settings, route: RouteSettings, idp_id: str) -> Route:
+    """One route with every global default filled in."""
+    identity_headers = route.pass_identity_headers
+    return Route(
+        id=route.id,
+        name=f"{route.name or 'route'}-{route.id}",
+        host=route.from_.host,
+        port=route.from_.port,
+        upstreams=route.upstreams,
+        prefix=route.prefix,
+        path=route.path,
+        regex=route.regex,
+        prefix_rewrite=route.prefix_rewrite,
+        host_rewrite=route.host_rewrite,
+        preserve_host_header=route.preserve_host_header,
+        pass_identity_headers=settings.pass_identity_headers if identity_headers is None else identity_headers,
+        jwt_issuer_format=route.jwt_issuer_format or settings.jwt_issuer_format,
+        timeout=settings.default_upstream_timeout if route.timeout is None else route.timeout,
+        idle_timeout=STREAM_IDLE_SECONDS if route.idle_timeout is None else route.idle_timeout,
+        set_request_headers=route.set_request_headers,
+        remove_request_headers=route.remove_request_headers,
+        set_response_headers=settings.response_headers(route),
+        tls_skip_verify=route.tls_skip_verify,
+        tls_server_name=route.server_name,
+        tls_custom_ca=route.tls_custom_ca,
+        show_error_details=route.show_error_details,
+        idp_id=idp_id,
+    )

@@ -1,0 +1,36 @@
+"""Clusters: how each upstream of a route is reached, in clear or by TLS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.endpoints import wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from ..model import Route, Upstream
+from ..proxy import Cluster, Endpoint
+from ..tls import TrustRoots, client_connection
+from ..transport import client_endpoint
+
+
+def build_cluster(reactor: Any, route: Route, trust: TrustRoots) -> Cluster:
+    """The cluster of a route. ``trust``: whom TLS upstreams without a CA of their own must be signed by.
+
+    Raises TLSError for a route's own CA that cannot be read.
+    """
+    overwritten = frozenset(name.lower().encode("ascii") for name in route.set_response_headers)
+    roots = TrustRoots(route.tls_custom_ca, system=False) if route.tls_custom_ca else trust
+    endpoints = [
+        Endpoint(upstream, _endpoint(reactor, route, upstream, roots), overwritten) for upstream in route.upstreams
+    ]
+    return Cluster(route.name, endpoints)
+
+
+def _endpoint(reactor: Any, route: Route, upstream: Upstream, trust: TrustRoots) -> IStreamClientEndpoint:
+    plain = client_endpoint(reactor, upstream.host, upstream.port)
+    if upstream.scheme == "http":
+        return plain
+    name = route.tls_server_name or upstream.host
+    creator = client_connection(name, None if route.tls_skip_verify else trust)
+    wrapped: IStreamClientEndpoint = wrapClientTLS(creator, plain)
+    return wrapped

@@ -1,0 +1,123 @@
+"""Session and user records of the databroker as values, and back (spec/identity §6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..databroker import SESSION, USER, Record
+from ..identity import Tokens
+from ..model import Claims, Secret, Session, User
+from ..token import Sealer, SealError
+
+TOKENS_CONTEXT = b"session tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a completed sign-in leaves behind, before it is stored."""
+
+    session_id: str
+    user_id: str
+    idp_id: str
+    claims: Claims
+    name: str
+    email: str
+    tokens: Tokens
+    issued_at: float
+    expires_at: float
+    audience: tuple[str, ...]
+
+
+def sign_in_records(sign_in: SignIn, sealer: Sealer) -> tuple[Record, Record]:
+    """The user record and the session record of a sign-in, in the order in which they must be written."""
+    claims = {name: list(values) for name, values in sign_in.claims.items()}
+    user = {"id": sign_in.user_id, "name": sign_in.name, "email": sign_in.email, "claims": claims}
+    session = {
+        "id": sign_in.session_id,
+        "user_id": sign_in.user_id,
+        "idp_id": sign_in.idp_id,
+        "issued_at": sign_in.issued_at,
+        "accessed_at": sign_in.issued_at,
+        "expires_at": sign_in.expires_at,
+        "audience": list(sign_in.audience),
+        "claims": claims,
+        "tokens": seal_tokens(sign_in.tokens, sealer, sign_in.session_id),
+    }
+    return Record.new(USER, sign_in.user_id, user), Record.new(SESSION, sign_in.session_id, session)
+
+
+def seal_tokens(tokens: Tokens, sealer: Sealer, session_id: str) -> dict[str, Any]:
+    """The provider's tokens as they are stored: each sealed, bound to its session and its kind."""
+    sealed = {
+        kind: sealer.seal(token.reveal(), TOKENS_CONTEXT, session_id.encode(), kind.encode())
+        for kind, token in _by_kind(tokens).items()
+        if token
+    }
+    return {**sealed, "expires_at": tokens.expires_at}
+
+
+def open_tokens(record: Record, sealer: Sealer) -> Tokens | None:
+    """The tokens of a session record; None when it has none or they cannot be opened any more."""
+    stored = record.data.get("tokens")
+    if not isinstance(stored, Mapping):
+        return None
+    opened: dict[str, str] = {}
+    for kind in _by_kind(Tokens()):
+        sealed = stored.get(kind)
+        try:
+            plain = (
+                sealer.open(str(sealed), TOKENS_CONTEXT, record.id.encode(), kind.encode()) if sealed else b""
+            )
+            opened[kind] = plain.decode()
+        except (SealError, UnicodeDecodeError):
+            return None
+    expires_at = stored.get("expires_at")
+    return Tokens.from_text(
+        **opened, expires_at=float(expires_at) if isinstance(expires_at, int | float) else None
+    )
+
+
+def _by_kind(tokens: Tokens) -> dict[str, Secret]:
+    return {
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "id_token": tokens.id_token,
+    }
+
+
+def session_of(record: Record) -> Session:
+    """The session without its tokens.
+
+    Raises KeyError, TypeError or ValueError for a record that is not one.
+    """
+    data = record.data
+    return Session(
+        id=record.id,
+        user_id=str(data["user_id"]),
+        idp_id=str(data["idp_id"]),
+        issued_at=float(data["issued_at"]),
+        expires_at=float(data["expires_at"]),
+        claims=_claims(data.get("claims")),
+        version=record.version,
+        audience=tuple(map(str, data.get("audience", ()))),
+    )
+
+
+def user_of(record: Record) -> User:
+    """The user of a record. Raises TypeError or ValueError for a record that is not one."""
+    data = record.data
+    return User(
+        id=record.id,
+        name=str(data.get("name", "")),
+        email=str(data.get("email", "")),
+        claims=_claims(data.get("claims")),
+        version=record.version,
+    )
+
+
+def _claims(stored: Any) -> Claims:
+    if not isinstance(stored, Mapping):
+        return {}
+    return {str(name): tuple(values) for name, values in stored.items() if isinstance(values, list | tuple)}
