@@ -51,15 +51,29 @@ class Browser:
             self._opener.add_handler(handler)
         self._opener.addheaders = [("Accept", "text/html,*/*;q=0.8"), ("User-Agent", "bench")]
 
-    def open(self, url: str, form: Mapping[str, str] | None = None) -> Answer:
+    def open(
+        self, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """GET, or POST of a form; redirects are followed."""
         data = None if form is None else urlencode(form).encode("ascii")
+        request = urllib.request.Request(url, data, dict(headers or {}))
         try:
-            with self._opener.open(url, data, SECONDS) as response:
+            with self._opener.open(request, timeout=SECONDS) as response:
                 return Answer(response.status, response.url, response.read().decode("utf-8", "replace"))
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, error.url, error.read().decode("utf-8", "replace"))
+
+    def sign_in(self, url: str, fields: Mapping[str, str] = MOCK_PROVIDER) -> Answer:
+        """Open a protected page and fill the provider's form in: the page where that ends.
+
+        Raises :class:`SignInError` when the provider shows no such form.
+        """
+        page = self.open(url)
+        form = _find_form(page.body, set(fields))
+        if form is None:
+            raise SignInError(f"{_place(page)} shows no form with the fields {', '.join(fields)}")
+        return self.open(urljoin(page.url, form.action), {**form.values, **fields})
 
     def cookies(self, url: str) -> str:
         """The Cookie header that would be sent to ``url``; "" without cookies."""
@@ -74,11 +88,7 @@ def sign_in(url: str, fields: Mapping[str, str] = MOCK_PROVIDER) -> str:
     Raises :class:`SignInError` when the provider shows no such form or the page is not reached.
     """
     browser = Browser()
-    page = browser.open(url)
-    form = _find_form(page.body, set(fields))
-    if form is None:
-        raise SignInError(f"{_place(page)} shows no form with the fields {', '.join(fields)}")
-    end = browser.open(urljoin(page.url, form.action), {**form.values, **fields})
+    end = browser.sign_in(url, fields)
     if end.status != 200 or end.url != url:
         raise SignInError(f"signed in, but ended at {_place(end)} instead of {url}")
     return browser.cookies(url)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -28,21 +29,22 @@ def demo(port: int, address: str, state_dir: Path) -> None:
     from pomerium_tw.transport import install_reactor  # noqa: PLC0415 - nothing of Twisted before the reactor is chosen
 
     install_reactor()
-    from twisted.internet import reactor  # noqa: PLC0415 - as above
+    from twisted.internet import reactor as installed  # noqa: PLC0415 - as above
     from twisted.internet.defer import Deferred  # noqa: PLC0415 - as above
 
-    failures: list[BaseException] = []
+    reactor = cast(Any, installed)  # a module that stands for the reactor
+    failures: list[Failure] = []
 
     def begin() -> None:
         running = Deferred.fromCoroutine(_run(reactor, state_dir, address, port))
         running.addErrback(give_up)
 
     def give_up(failure: Failure) -> None:
-        failures.append(failure.value)
-        reactor.stop()  # type: ignore[attr-defined]  # the module stands for the installed reactor
+        failures.append(failure)
+        reactor.stop()
 
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]  # as above
-    reactor.run()  # type: ignore[attr-defined]  # as above
+    reactor.callWhenRunning(begin)
+    reactor.run()
     if failures:
         _explain(failures[0])
 
@@ -50,19 +52,22 @@ def demo(port: int, address: str, state_dir: Path) -> None:
 async def _run(reactor: Any, state_dir: Path, address: str, port: int) -> None:
     from rich.console import Console  # noqa: PLC0415 - loaded after the reactor is chosen
 
-    from pomerium_tw.demo import start  # noqa: PLC0415 - as above
-    from pomerium_tw.demo.welcome import welcome  # noqa: PLC0415 - as above
+    from pomerium_tw.demo import open_log, start, welcome
+    from pomerium_tw.service import make_service
+    from pomerium_tw.telemetry import LineWriter, start_logging
 
-    running = await start(reactor, state_dir, address, port)
+    writer = LineWriter(open_log(state_dir), reactor)
+    start_logging(writer)
+    running = await start(reactor, state_dir, address, port, partial(make_service, writer=writer))
     reactor.addSystemEventTrigger("before", "shutdown", running.stopService)
     welcome(Console(), running)
 
 
-def _explain(error: BaseException) -> None:
+def _explain(failure: Failure) -> None:
     """A person's mistake is one sentence; a bug keeps its traceback."""
     from pomerium_tw.config import ConfigError  # noqa: PLC0415 - only needed here
     from pomerium_tw.demo import DemoError  # noqa: PLC0415 - as above
 
-    if isinstance(error, DemoError | ConfigError):
-        raise click.ClickException(str(error))
-    raise error
+    if failure.check(DemoError, ConfigError):
+        raise click.ClickException(failure.getErrorMessage())
+    failure.raiseException()

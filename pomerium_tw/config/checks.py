@@ -88,7 +88,7 @@ def _sign_in(settings: Settings) -> Iterator[Finding]:
         yield Finding(("authenticate_service_url",), message, "write https://", warning=True)
     if not settings.idp_provider:
         for path, route in settings.all_routes:
-            if route.lets_somebody_in and not route.allow_public_unauthenticated_access:
+            if route.asks_for_sign_in and not route.allow_public_unauthenticated_access:
                 message = "no idp_provider is set: nobody can sign in to this route"
                 yield Finding((*path, "from"), message, "set idp_provider and its client", warning=True)
                 return

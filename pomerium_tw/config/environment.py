@@ -39,6 +39,8 @@ def overlay(document: Document, environ: Mapping[str, str]) -> Document:
         except ConfigError as error:
             problems.extend(error.problems)
         else:
+            if path[0] not in data:
+                document.positions.graft(path[:1], Positions(whole=place))
             _put(data, path, value)
             document.positions.graft(path, positions)
     if problems:

@@ -152,14 +152,21 @@ class RouteSettings(BaseModel):
         return self.tls_upstream_server_name or self.tls_server_name
 
     @property
+    def asks_for_sign_in(self) -> bool:
+        """Whether one of the older keys lets signed-in callers in; policies are not looked at."""
+        return bool(
+            self.allow_any_authenticated_user
+            or self.allowed_users
+            or self.allowed_domains
+            or self.allowed_idp_claims
+        )
+
+    @property
     def lets_somebody_in(self) -> bool:
         """Whether any key could allow a caller."""
         return bool(
             self.allow_public_unauthenticated_access
-            or self.allow_any_authenticated_user
-            or self.allowed_users
-            or self.allowed_domains
-            or self.allowed_idp_claims
+            or self.asks_for_sign_in
             or (self.policy is not None and self.policy not in (InlinePolicy([]), InlinePolicy({})))
         )
 

@@ -49,8 +49,9 @@ class Mirror:
 
     **Fail closed.** Until the first load the mirror is unavailable: readers get StoreUnavailable, never "no
     such record". When the store fails later, the copy goes on serving, so that a hiccup signs nobody out;
-    after STALE_LIMIT seconds (noticed CALL_LIMIT seconds later at worst) it is unavailable again, for a
-    revocation might have been missed. It recovers by itself. ``healthy`` turns false with the first failure.
+    after STALE_LIMIT seconds (seen at the next failure, LONGEST_RETRY + CALL_LIMIT seconds later at worst) it
+    is unavailable again, for a revocation might have been missed. It recovers by itself. ``healthy`` turns
+    false with the first failure.
 
     Records are as stored: expired sessions stay until somebody deletes them; to see that is the reader's job.
     """

@@ -5,6 +5,16 @@ Everything is on loopback and lives in one state folder; the proxy is the real s
 
 from .certificates import Certificates, ensure_certificates
 from .errors import DemoError
-from .run import Demo, start
+from .run import LOG_FILE, Demo, open_log, start
+from .welcome import welcome
 
-__all__ = ["Certificates", "Demo", "DemoError", "ensure_certificates", "start"]
+__all__ = [
+    "LOG_FILE",
+    "Certificates",
+    "Demo",
+    "DemoError",
+    "ensure_certificates",
+    "open_log",
+    "start",
+    "welcome",
+]

@@ -26,6 +26,7 @@ from .idp_key import ensure_idp_key
 from .settings import (
     APPLICATION_HOSTS,
     CLIENT_ID,
+    CONFIG_FILE,
     HOSTS,
     Addresses,
     public_url,
@@ -37,6 +38,9 @@ from .verify_app import make_verify_app
 DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 8443
 
+LOG_FILE = "pomerium.log"
+"""Where the demo logs, in its state folder: on the terminal, the table of addresses would scroll away."""
+
 PORTS_TRIED = 100
 """Ports looked at, from the wanted one upwards."""
 
@@ -47,6 +51,11 @@ _LOOPBACK = "127.0.0.1"
 
 MakeService = Callable[[str, Mapping[str, str]], IService]
 """Configuration file and environment → the proxy as a Twisted service."""
+
+
+def open_log(state_dir: Path) -> int:
+    """A file descriptor for the demo's log. Raises DemoError."""
+    return StateFolder(state_dir).append_to(LOG_FILE)
 
 
 class Demo(MultiService):
@@ -73,7 +82,8 @@ async def start(
     """Start everything.
 
     ``reactor`` provides IReactorTCP, IReactorTime and IReactorThreads. ``make_service`` is the proxy's own
-    unless given. Raises DemoError for what a person can mend, and whatever the service raises.
+    unless given. Raises DemoError for what a person can mend, and whatever the service raises; then nothing
+    is left running.
     """
     address = loopback_address(address)
     state = StateFolder(state_dir)
@@ -97,24 +107,22 @@ async def start(
         idp_port=_port_number(idp_port),
         app_port=_port_number(app_port),
     )
-    config_file = write_settings(state, addresses, certificates, secrets)
-    demo = Demo(addresses, certificates, config_file, port)
+    demo = Demo(addresses, certificates, state.file(CONFIG_FILE), port)
     for each in (_Listening(app_port), _Listening(idp_port), _Closing(threads)):
         each.setServiceParent(demo)
-    await _start_service(demo, make_service)
-    return demo
-
-
-async def _start_service(demo: Demo, make_service: MakeService | None) -> None:
-    """The proxy last: its upstreams listen already. On failure nothing is left running."""
     try:
-        # an empty environment: a stray ADDRESS must not make the demo listen elsewhere
-        service = (make_service or _proxy_service)(str(demo.config_file), {})
-        service.setServiceParent(demo)
+        write_settings(state, addresses, certificates, secrets)
+        # the proxy last: its upstreams listen already. No environment: a stray ADDRESS must not move the demo
+        proxy = (make_service or _proxy_service)(str(demo.config_file), {})
+        proxy.setServiceParent(demo)
         demo.startService()
+        ready: Deferred[None] | None = getattr(proxy, "ready", None)
+        if ready is not None:
+            await ready  # fires when the databroker is open, fails when it cannot be
     except BaseException:
         await maybeDeferred(demo.stopService)
         raise
+    return demo
 
 
 def _proxy_service(config_file: str, environ: Mapping[str, str]) -> IService:

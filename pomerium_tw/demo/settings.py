@@ -18,7 +18,7 @@ APPLICATION_HOSTS = HOSTS[:3]
 
 CLIENT_ID = "pomerium-tw-demo"
 
-_CONFIG = "config.yaml"
+CONFIG_FILE = "config.yaml"
 _ADMIN_POLICY = "admin.ppl"
 
 
@@ -53,7 +53,7 @@ def write_settings(
     policy_file = state.write(_ADMIN_POLICY, policy)
     values = _values(state, addresses, certificates, secrets, policy_file)
     quoted = {name: value if isinstance(value, int) else json.dumps(value) for name, value in values.items()}
-    return state.write(_CONFIG, _TEMPLATE.format(**quoted).encode())
+    return state.write(CONFIG_FILE, _TEMPLATE.format(**quoted).encode())
 
 
 def _values(
@@ -131,7 +131,7 @@ routes:
     to: {app}
     allow_public_unauthenticated_access: true
 
-  - name: identity provider
+  - name: idp
     from: {idp}
     to: {idp_app}
     allow_public_unauthenticated_access: true

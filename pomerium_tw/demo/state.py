@@ -63,6 +63,13 @@ class StateFolder:
             raise DemoError(f"{target} cannot be written: {error.strerror}") from error
         return target
 
+    def append_to(self, name: str) -> int:
+        """A file descriptor that adds to a file, mode 0600. Raises DemoError when it cannot be had."""
+        try:
+            return os.open(self.file(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, _FILE_MODE)
+        except OSError as error:
+            raise DemoError(f"{self.file(name)} cannot be written: {error.strerror}") from error
+
     def unreadable(self, name: str, problem: str) -> DemoError:
         """What to say of a file of ours that makes no sense."""
         return DemoError(f"{self.file(name)} {problem}; remove it (a new one is made) and start again")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -120,27 +121,23 @@ def make_verify_app(
         host: AssertionVerifier(host, jwks_url=f"{url}/.well-known/pomerium/jwks.json", ca_file=ca_file)
         for host, url in hosts.items()
     }
-    root = Resource()
     page = VerifyPage(verifiers, run_in_thread, _page)
+    root = _Root(page)
     root.putChild(b"", page)
     root.putChild(b"json", VerifyPage(verifiers, run_in_thread, _json))
     root.putChild(b"assets", assets())
-    return QuietSite(_OrElse(root, page))
+    return QuietSite(root)
 
 
-class _OrElse(Resource):
-    """A tree whose unknown paths are all one page."""
+class _Root(Tree):
+    """A tree whose unknown paths are all one page, but for what browsers ask on their own."""
 
-    def __init__(self, tree: Resource, page: Resource) -> None:
+    def __init__(self, page: Resource) -> None:
         super().__init__()
-        self._tree = tree
         self._page = page
 
-    def getChild(self, path: bytes, _request: Request) -> Resource:
-        if path == b"favicon.ico":
-            return Tree().getChild(path, request)
-        child = self._tree.children.get(path)
-        return child if isinstance(child, Resource) else self._page
+    def getChild(self, path: bytes, request: HTTPRequest) -> Resource:
+        return super().getChild(path, request) if path == b"favicon.ico" else self._page
 
 
 def original_host(request: Request) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
-from twisted.web.pages import notFound as not_found
+from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -116,8 +116,7 @@ class Tree(Resource):
 
     def getChild(self, _path: bytes, request: HTTPRequest) -> Resource:
         request.setHeader("Cache-Control", "no-store")
-        missing: Resource = not_found()
-        return missing
+        return cast(Resource, notFound())  # an IResource, which is all that Site asks of a child
 
 
 def assets() -> Resource:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .idp import DEMO_ACCOUNTS
-from .run import Demo
+from .run import LOG_FILE, Demo
 from .trust import trust_instructions
 
 _PLACES = (
@@ -43,6 +43,7 @@ def welcome(console: Console, demo: Demo) -> None:
     ):
         console.print(f"  [bold]{program}[/]")
         console.print(f"    {command}", markup=False, highlight=False, soft_wrap=True)
-    console.print("Configuration: ", end="")
-    console.print(demo.config_file, markup=False, highlight=False, soft_wrap=True)
+    for label, path in (("Configuration", demo.config_file), ("Log", demo.config_file.with_name(LOG_FILE))):
+        console.print(f"{label}: ", end="")
+        console.print(path, markup=False, highlight=False, soft_wrap=True)
     console.print("Stop with Ctrl-C.")

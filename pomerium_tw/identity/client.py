@@ -1,8 +1,7 @@
 """The HTTP client for identity providers: every answer is small, soon, and from where it was asked (DO-06,
 DO-07).
 
-It is an ``Agent`` without treq around it: treq always offers gzip and inflates whole chunks before anyone
-can count.
+Requests are an ``Agent``'s own: treq's always offer gzip, and inflate whole chunks before anyone can count.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 from urllib.parse import urlencode, urlsplit
 
+import treq
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import wrapClientTLS
@@ -29,7 +29,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, HTTPConnectionPool, PartialDownloadError, readBody
+from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -41,7 +41,9 @@ from .trust import SystemAndMorePolicy
 ANSWER_SECONDS = 10.0
 """Name look-up, connection, TLS, request and answer together."""
 MAX_ANSWER_BYTES = 1024 * 1024
-"""Head and body of one answer, as received."""
+"""Body of one answer."""
+MAX_FRAMING_BYTES = 64 * 1024
+"""Whatever else one answer may take on the line: its head, chunk sizes, trailers."""
 USER_AGENT = "pomerium-tw"
 
 
@@ -143,14 +145,13 @@ class BoundedClient:
         self, method: bytes, url: bytes, headers: Headers, producer: IBodyProducer | None
     ) -> Answer:
         response: IResponse = await self._agent.request(method, url, headers, producer)
-        try:
-            body: bytes = await readBody(response)
-        except PartialDownloadError as error:
-            body = error.response or b""  # neither length nor chunks: the end of the connection is the end
+        body = _Body()
+        await treq.collect(response, body.add)
         if response.headers.hasHeader(b"content-encoding"):
             raise ProviderUnavailableError("the provider sent a compressed answer, which was not asked for")
         kind = (response.headers.getRawHeaders(b"content-type") or [b""])[-1]
-        return Answer(response.code, kind.partition(b";")[0].strip().lower().decode("latin-1"), body)
+        media_type = kind.partition(b";")[0].strip().lower().decode("latin-1")
+        return Answer(response.code, media_type, b"".join(body.chunks))
 
 
 def check_address(url: str) -> None:
@@ -190,36 +191,69 @@ class AnswerTooLargeError(Exception):
         super().__init__(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
 
 
-class _Meter(ProtocolWrapper):
-    """Counts what one connection receives and cuts it off past the limit, endless heads included."""
+class _Body:
+    """Collects a body up to the limit, also one that nothing but the end of the connection ends."""
 
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > MAX_ANSWER_BYTES:
+            raise AnswerTooLargeError
+        self.chunks.append(chunk)
+
+
+class _Meter(ProtocolWrapper):
+    """Bounds one connection, which carries one answer.
+
+    It is cut off when too much came, endless heads included, or too late, whoever still waits.
+    """
+
+    factory: _MeteringFactory
     received = 0
+
+    def connectionMade(self) -> None:
+        self._deadline = self.factory.reactor.callLater(ANSWER_SECONDS, self._abort)
 
     def dataReceived(self, data: bytes) -> None:
         self.received += len(data)
-        if self.received > MAX_ANSWER_BYTES:
-            cast(_AbortableTransport, self.transport).abortConnection()
+        if self.received > MAX_ANSWER_BYTES + MAX_FRAMING_BYTES:
+            self._abort()
         else:
             super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.received > MAX_ANSWER_BYTES:
+        if self._deadline.active():
+            self._deadline.cancel()
+        if self.received > MAX_ANSWER_BYTES + MAX_FRAMING_BYTES:
             reason = Failure(AnswerTooLargeError())
         super().connectionLost(reason)
+
+    def _abort(self) -> None:
+        cast(_AbortableTransport, self.transport).abortConnection()
 
 
 class _MeteringFactory(WrappingFactory[_Meter]):
     noisy = False
     protocol = _Meter
 
+    def __init__(self, wrapped: IProtocolFactory, reactor: IReactorTime) -> None:
+        super().__init__(wrapped)
+        self.reactor = reactor
+
 
 @implementer(IStreamClientEndpoint)
 class _MeteredEndpoint:
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+    def __init__(self, endpoint: IStreamClientEndpoint, reactor: IReactorTime) -> None:
         self._endpoint = endpoint
+        self._reactor = reactor
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        connecting: Deferred[IProtocol] = self._endpoint.connect(_MeteringFactory(protocolFactory))
+        connecting: Deferred[IProtocol] = self._endpoint.connect(
+            _MeteringFactory(protocolFactory, self._reactor)
+        )
         return connecting.addCallback(_unwrapped)
 
 
@@ -238,7 +272,7 @@ class _MeteredEndpoints:
         endpoint = client_endpoint(self._reactor, uri.host.decode("ascii"), uri.port, ANSWER_SECONDS)
         if uri.scheme == b"https":
             endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
-        return _MeteredEndpoint(endpoint)
+        return _MeteredEndpoint(endpoint, self._reactor)
 
 
 @implementer(IBodyProducer)

@@ -194,7 +194,7 @@ class OIDCProvider:
         return ProviderIdentity(user_id(claims), claims, Tokens(id_token=token))
 
     async def _id_token_claims(self, metadata: Metadata, tokens: Tokens, nonce: str | None) -> dict[str, Any]:
-        expected = Expected(metadata.issuer, self._settings.client_id, nonce, tokens.access_token)
+        expected = Expected(metadata.issuer, self._settings.client_id, nonce, tokens.access_token or None)
         try:
             token = tokens.id_token.reveal_text()
         except UnicodeDecodeError:

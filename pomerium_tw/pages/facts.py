@@ -53,7 +53,7 @@ class Form:
 
     label: str
     action: str
-    """A path on this host."""
+    """A path on this host; a URL of another needs a page whose ``form-action`` names that host."""
     fields: tuple[tuple[str, str], ...] = ()
     """Hidden (name, value) pairs."""
 

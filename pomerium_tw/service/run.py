@@ -34,12 +34,17 @@ def check(loaded: Loaded) -> list[Problem]:
     return []
 
 
-def make_service(config_path: str | None, environ: Mapping[str, str], reactor: Any = None) -> IService:
-    """The proxy as a Twisted service. Raises ConfigError; nothing listens before it is started."""
+def make_service(
+    config_path: str | None, environ: Mapping[str, str], writer: LineWriter | None = None, reactor: Any = None
+) -> IService:
+    """The proxy as a Twisted service. Raises ConfigError; nothing listens before it is started.
+
+    ``writer`` takes access and authorize log; standard output by default.
+    """
     loaded = load(Path(config_path) if config_path else None, environ)
     if reactor is None:
         from twisted.internet import reactor
-    service: IService = PomeriumService(loaded, reactor, LineWriter(sys.stdout.fileno(), reactor))
+    service: IService = PomeriumService(loaded, reactor, writer or LineWriter(sys.stdout.fileno(), reactor))
     return service
 
 

@@ -52,7 +52,8 @@ def test_other_words_are_no_booleans(written: Any) -> None:
 
 def test_text_takes_whole_numbers_and_nothing_else() -> None:
     assert text(12) == "12"
-    for value in (1.5, True, None, [], {}):
+    values: list[Any] = [1.5, True, None, [], {}]
+    for value in values:
         with pytest.raises(DecodeError):
             text(value)
 
@@ -85,9 +86,9 @@ def test_choices_go_by_value_full_name_or_suffix_in_any_case() -> None:
         assert decode(written) == "maglev"
     assert decode("robin") == "round_robin"
     assert decode("") == "round_robin"
-    for written in ("glev", "policy", "least", "maglev ", 5):
+    for unknown in ("glev", "policy", "least", "maglev ", 5):
         with pytest.raises(DecodeError, match="not a value of load_balancing_policy"):
-            decode(written)
+            decode(unknown)
     with pytest.raises(DecodeError, match="ring_hash is not built yet"):
         decode("hash")
 

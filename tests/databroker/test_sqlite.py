@@ -101,6 +101,21 @@ async def test_two_stores_on_one_file_see_each_others_changes(sqlite: SQLiteStor
 
 
 @ensureDeferred
+async def test_a_write_that_fails_half_way_leaves_nothing(sqlite: SQLiteStores) -> None:
+    store = await sqlite.open()
+    outside = sqlite3_module.connect(sqlite.path)
+    outside.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON changes WHEN NEW.id = 'eve' "
+        "BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    outside.close()
+    with pytest.raises(StoreUnavailable, match="full"):
+        await store.put([ANN, Record.new(USER, "eve", {})])
+    assert (await store.latest()).records == ()
+    assert (await store.put([ANN])).record_version == 1
+
+
+@ensureDeferred
 async def test_the_looking_ends_with_the_store(sqlite: SQLiteStores) -> None:
     store = await sqlite.open()
     assert sqlite.clock.getDelayedCalls()
@@ -125,9 +140,8 @@ async def test_changes_of_another_process_ring(sqlite: SQLiteStores) -> None:
     store = await sqlite.open()
     heard: list[int] = []
     store.subscribe(heard.append)
-    printed = await getProcessOutput(
-        sys.executable, ["-c", OTHER_PROCESS, str(sqlite.path)], os.environ, errortoo=True
-    )
+    arguments = ["-c", OTHER_PROCESS, str(sqlite.path)]
+    printed = await getProcessOutput(sys.executable, arguments, os.environ, errortoo=True)
     assert printed == b""
     await look(sqlite, store)
     assert heard == [1]

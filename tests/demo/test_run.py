@@ -17,9 +17,8 @@ from twisted.application.service import Service
 from twisted.internet import reactor
 
 from pomerium_tw.config import load
-from pomerium_tw.demo import DemoError, start
+from pomerium_tw.demo import DemoError, start, welcome
 from pomerium_tw.demo.run import free_port, loopback_address
-from pomerium_tw.demo.welcome import welcome
 
 from .conftest import ADMIN, MEMBER, OUTSIDER, Browser
 
@@ -74,7 +73,9 @@ async def test_a_proxy_that_cannot_start_leaves_nothing_running(tmp_path: Path) 
     ports: list[int] = []
 
     def make_service(config_file: str, environ: Mapping[str, str]) -> Any:
-        ports.extend(int(port) for port in re.findall(r'to: "http://127.0.0.1:(\d+)"', Path(config_file).read_text()))
+        ports.extend(
+            int(port) for port in re.findall(r'to: "http://127.0.0.1:(\d+)"', Path(config_file).read_text())
+        )
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):

@@ -48,7 +48,7 @@ def test_who_may_open_what(tmp_path: Path) -> None:
     assert isinstance(policy, PolicyFile)
     (parsed,) = parse_text((tmp_path / "admin.ppl").read_text(), "admin.ppl")
     assert [str(rule.action) for rule in parsed.rules] == ["allow"]
-    assert routes["identity provider"].pass_identity_headers is False
+    assert routes["idp"].pass_identity_headers is False
 
 
 def test_the_default_port_and_other_addresses_are_written_as_they_should(tmp_path: Path) -> None:

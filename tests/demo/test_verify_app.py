@@ -58,9 +58,7 @@ async def app() -> AsyncIterator[Browser]:
     proxy = reactor.listenTCP(0, Site(Proxy()), interface="127.0.0.1")
     front = f"http://verify.localhost:{proxy.getHost().port}"
     hosts = {"verify.localhost": front, "admin.localhost": front}
-    listening = reactor.listenTCP(
-        0, make_verify_app(hosts, deferToThread), interface="127.0.0.1"
-    )
+    listening = reactor.listenTCP(0, make_verify_app(hosts, deferToThread), interface="127.0.0.1")
     yield Browser(listening.getHost().port)
     await listening.stopListening()
     await proxy.stopListening()

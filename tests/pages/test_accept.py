@@ -32,6 +32,7 @@ from .memory import BROWSER, incoming
         ("*/*, text/html;q=0, application/json;q=0.1", PLAIN),
         ("text/*;q=0.2, text/html;q=0.9, application/json;q=0.5", HTML),
         ("text/html;q=0, application/json;q=0, text/plain;q=0", HTML),
+        ("application/json;q=0, text/html;q=0", HTML),
         ("image/png", HTML),
         ("nonsense", HTML),
         ("nonsense, application/json", JSON),

@@ -129,6 +129,7 @@ def test_without_a_sign_in_url_none_is_named() -> None:
 def test_an_unauthenticated_page_links_to_sign_in() -> None:
     reply = unauthenticated_reply(incoming(authorization="Pomerium x"), LOGIN)
     assert reply.status == 401
+    assert headers_of(reply)["www-authenticate"] == "Bearer"
     assert f'href="{LOGIN.replace("&", "&amp;")}"' in reply.body.decode()
 
 
@@ -141,6 +142,7 @@ def test_an_unauthenticated_page_links_to_sign_in() -> None:
         ("text/plain,text/html", "text/plain; charset=utf-8"),
         ("text/html;q=0.1,application/json;q=0.2", "application/json"),
         ("application/*", "application/json"),
+        ("text/html;q=0, */*", "text/plain; charset=utf-8"),
         ("image/png", "text/html; charset=UTF-8"),
     ],
 )

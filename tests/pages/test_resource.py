@@ -157,12 +157,13 @@ class Stubborn(Waiting):
             return Reply(200, (), b"too late")
 
 
-def test_nothing_is_written_to_a_client_that_left() -> None:
+def test_nothing_is_written_to_a_client_that_left(logged: list[LogEvent]) -> None:
     page = Stubborn()
     request, answer = own_request(incoming())
     page.render(request)
     leave(request)
     assert answer == Channel()
+    assert [event for event in logged if "log_failure" in event] == []
 
 
 def test_a_parameter_must_occur_once() -> None:

@@ -4,7 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from policy_grammar import MAX_DEPTH, Path, PolicySyntaxError, Span, parse_data, to_data
 from policy_grammar import data as data_module
@@ -129,6 +129,7 @@ def test_the_tree_keeps_no_hold_on_the_data_it_was_read_from() -> None:
     assert to_data(policy) == [{"allow": {"or": [{"email": {"in": ["a"]}}]}}]
 
 
+@settings(deadline=None)
 @given(policies())
 def test_data_to_tree_to_data_is_a_fixed_point(policy: Any) -> None:
     data = to_data(policy)

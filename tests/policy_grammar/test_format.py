@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from policy_grammar import Criterion, Operator, Policy, Rule, parse_data, parse_text, to_data, to_text
 from policy_grammar.format import WIDTH
@@ -16,6 +16,7 @@ def one(criterion: Criterion) -> str:
     return dedent("\n".join(text.splitlines()[2:-2]))
 
 
+@settings(deadline=None)
 @given(policies())
 def test_tree_to_text_to_tree_is_loss_free_and_text_a_fixed_point(policy: Policy) -> None:
     text = to_text(policy)
@@ -24,12 +25,14 @@ def test_tree_to_text_to_tree_is_loss_free_and_text_a_fixed_point(policy: Policy
     assert to_text(again) == text
 
 
+@settings(deadline=None)
 @given(policies())
 def test_text_and_data_of_one_tree_are_the_same_policy(policy: Policy) -> None:
     (from_text,) = parse_text(to_text(policy), "t.ppl")
     assert parse_data(to_data(from_text), name=policy.name) == policy
 
 
+@settings(deadline=None)
 @given(policies())
 def test_text_can_always_be_written_to_a_file(policy: Policy) -> None:
     to_text(policy).encode("utf-8")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_grammar import (
@@ -221,6 +221,7 @@ def test_nonsense_up_to_the_limit_ends_in_an_error_or_a_tree(unit: str) -> None:
         assert error.span.line > 0
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='policy allow{}[]"#;:,\n\\<=1-/ ', max_size=60))
 def test_random_text_is_a_policy_or_a_policy_syntax_error(text: str) -> None:
     try:

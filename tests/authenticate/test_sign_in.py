@@ -1,0 +1,583 @@
+"""The conversation from the first click to the page wanted, and every way in which it must not succeed."""
+
+from __future__ import annotations
+
+import itertools
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.logger import globalLogPublisher
+
+from pomerium_tw.authenticate.state import SignInState
+from pomerium_tw.databroker import SESSION, USER
+from pomerium_tw.session import SessionHandle, open_tokens
+from pomerium_tw.token import encode
+
+from .world import APP, AUTH, NAVIGATION, NOW, OTHER, REQUEST_ID, Browser, World, make_request
+
+CALLBACK = AUTH + "/oauth2/callback"
+
+
+def query_of(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
+
+
+def with_query(url: str, **changes: str | None) -> str:
+    query = {**query_of(url), **changes}
+    return url.partition("?")[0] + "?" + urlencode({k: v for k, v in query.items() if v is not None})
+
+
+# --- the way that works
+
+
+@ensureDeferred
+async def test_a_visitor_signs_in_and_sees_the_page_asked_for(world: World, browser: Browser) -> None:
+    answer = await browser.sign_in(APP + "/deep/link?with=query&and=more%20")
+    assert answer.status == 200
+    assert answer.body == "alice@example.com at https://app.example.com/deep/link?with=query&and=more%20"
+    assert (await browser.get(APP + "/again")).status == 200
+
+
+@ensureDeferred
+async def test_user_and_session_are_stored_user_first_with_the_tokens_sealed(
+    world: World, browser: Browser
+) -> None:
+    await browser.sign_in(APP + "/")
+    [session_id] = world.session_ids()
+    session = await world.store.get(SESSION, session_id)
+    user = await world.store.get(USER, "alice")
+    assert user.version < session.version
+    assert user.data["email"] == "alice@example.com" and user.data["claims"]["groups"] == ["staff"]
+    assert session.data["expires_at"] == NOW + 14 * 3600 and session.data["idp_id"] == world.idp_id
+    tokens = open_tokens(session, world.conversation.keys.tokens)
+    assert tokens is not None
+    assert world.op.access_tokens[tokens.access_token.reveal_text()] == "alice"
+    assert tokens.access_token.reveal_text() not in str(dict(session.data))
+
+
+@ensureDeferred
+async def test_each_host_gets_a_cookie_that_is_good_for_it_alone(world: World, browser: Browser) -> None:
+    await browser.sign_in(APP + "/")
+    answer = await browser.walk(OTHER + "/")
+    assert answer.status == 200, "the authenticate host's session is handed over without asking again"
+    assert world.op.count("/token") == 1 and len(world.session_ids()) == 1
+    names = sorted((host, name) for host, _, name in browser.jar)
+    assert names == [
+        ("app.example.com", "_pomerium"),
+        ("auth.example.com", "_pomerium_authenticate"),
+        ("other.example.com", "_pomerium"),
+    ], "and no flow cookie is left"
+    stolen = browser.jar[("app.example.com", "/", "_pomerium")]
+    thief = Browser(world, {("other.example.com", "/", "_pomerium"): stolen})
+    assert (await thief.get(OTHER + "/")).status == 302
+    thief = Browser(world, {("auth.example.com", "/", "_pomerium_authenticate"): stolen})
+    assert not (await thief.to_provider(APP + "/")).startswith(AUTH)
+
+
+@ensureDeferred
+async def test_the_session_ends_when_its_time_is_over(world: World, browser: Browser) -> None:
+    await browser.sign_in(APP + "/")
+    world.clock.advance(14 * 3600 - 1)
+    assert (await browser.get(APP + "/")).status == 200
+    world.clock.advance(1)
+    assert (await browser.to_provider(APP + "/")).startswith(world.op.issuer)
+
+
+@ensureDeferred
+async def test_ten_tabs_finish_in_any_order(world: World, browser: Browser) -> None:
+    pages = [f"{APP}/page/{number}" for number in range(10)]
+    addresses = [await browser.to_provider(page) for page in pages]
+    order = [7, 2, 9, 0, 4, 1, 8, 3, 6, 5]
+    callbacks = {number: world.op.authorize(addresses[number]) for number in order}
+    hand_overs = {number: (await browser.get(callbacks[number])).location for number in order}
+    for number in reversed(order):
+        answer = await browser.walk(hand_overs[number])
+        assert answer.status == 200 and answer.body.endswith(pages[number])
+
+
+@ensureDeferred
+async def test_a_post_comes_back_as_the_first_page_since_its_body_is_lost(
+    world: World, browser: Browser
+) -> None:
+    answer = await browser.post(APP + "/order?item=7")
+    assert query_of(answer.location)["pomerium_redirect_uri"] == APP + "/"
+
+
+@ensureDeferred
+async def test_an_address_too_long_or_odd_to_travel_comes_back_as_the_first_page(
+    world: World, browser: Browser
+) -> None:
+    for page in (APP + "/?" + "x" * 2000, APP + "/?a=\\evil", APP + '/?a="b"'):
+        answer = await browser.get(page)
+        assert query_of(answer.location)["pomerium_redirect_uri"] == APP + "/"
+
+
+@ensureDeferred
+async def test_the_provider_may_answer_by_post(world: World, browser: Browser) -> None:
+    world.idp_id, provider = world.build_provider(request_params={"response_mode": "form_post"})
+    world.providers[world.idp_id] = provider
+    first = await browser.get(APP + "/page")
+    begun = await browser.get(first.location)
+    assert any("SameSite=None" in cookie for cookie in begun.set_cookies)
+    answer = await browser.post(
+        CALLBACK, query_of(world.op.authorize(begun.location)), origin=world.op.issuer
+    )
+    assert answer.status == 200
+    refresh = (answer.headers.getRawHeaders("refresh") or [""])[0]
+    assert (await browser.walk(refresh.partition("url=")[2])).status == 200
+
+
+# --- cookies
+
+
+@ensureDeferred
+async def test_every_cookie_is_secure_http_only_and_host_only(world: World, browser: Browser) -> None:
+    answers = [await browser.get(APP + "/")]
+    answers.append(await browser.get(answers[-1].location))
+    answers.append(await browser.get(world.op.authorize(answers[-1].location)))
+    answers.append(await browser.get(answers[-1].location))
+    cookies = [cookie for answer in answers for cookie in answer.set_cookies]
+    assert len(cookies) == 6, "two flows begun, two sessions, two flows ended"
+    for cookie in cookies:
+        assert "; Secure" in cookie and "; HttpOnly" in cookie and "Domain" not in cookie
+    paths = [cookie.partition("Path=")[2].partition(";")[0] for cookie in cookies]
+    assert sorted(set(paths)) == ["/", "/.pomerium/callback/", "/oauth2/callback"]
+
+
+@ensureDeferred
+async def test_the_session_id_is_new_at_every_sign_in_and_the_old_one_is_dead(
+    world: World, browser: Browser
+) -> None:
+    await browser.sign_in(APP + "/")
+    [old_id] = world.session_ids()
+    old_cookie = browser.cookie("app.example.com", "_pomerium")
+    await browser.get((await browser.get(APP + "/x")).url)
+    world.idp_id, provider = world.build_provider(scopes=["openid"])
+    world.providers[world.idp_id] = provider
+    await browser.sign_in(APP + "/")
+    [new_id] = world.session_ids()
+    assert new_id != old_id
+    assert old_cookie is not None
+    world.idp_id = ""
+    assert (
+        await Browser(world, {("app.example.com", "/", "_pomerium"): old_cookie}).get(APP + "/")
+    ).status == 302
+
+
+@ensureDeferred
+async def test_a_planted_session_does_not_become_the_visitors(world: World, browser: Browser) -> None:
+    planted = world.conversation.codec.encode(
+        SessionHandle("attackers-id", "alice", ("auth.example.com",), world.idp_id, NOW, 0)
+    )
+    browser.jar[("auth.example.com", "/", "_pomerium_authenticate")] = planted
+    browser.jar[("app.example.com", "/", "_pomerium")] = planted
+    assert (await browser.sign_in(APP + "/")).status == 200
+    assert world.session_ids() != ["attackers-id"] and len(world.session_ids()) == 1
+    assert browser.cookie("auth.example.com", "_pomerium_authenticate") != planted
+
+
+@ensureDeferred
+async def test_a_session_of_another_provider_is_not_handed_over(world: World, browser: Browser) -> None:
+    await browser.sign_in(APP + "/")
+    world.idp_id, provider = world.build_provider(scopes=["openid"])
+    world.providers[world.idp_id] = provider
+    assert (await browser.to_provider(APP + "/")).startswith(world.op.issuer)
+
+
+# --- links to sign_in
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pomerium_redirect_uri": "https://evil.example/"},
+        {"pomerium_idp_id": "another"},
+        {"pomerium_flow": encode(b"x" * 16)},
+        {"pomerium_expiry": str(NOW + 9999)},
+        {"pomerium_issued": str(NOW - 1)},
+        {"pomerium_signature": None},
+        {"pomerium_signature": ""},
+        {"extra": "1"},
+    ],
+    ids=str,
+)
+@ensureDeferred
+async def test_a_changed_sign_in_link_is_refused_before_anything_else(
+    world: World, browser: Browser, change: dict[str, str | None]
+) -> None:
+    link = (await browser.get(APP + "/")).location
+    answer = await browser.get(with_query(link, **change))
+    assert answer.status == 400 and not answer.set_cookies
+    assert "evil" not in answer.body and REQUEST_ID in answer.body
+    assert world.op.seen == []
+
+
+@ensureDeferred
+async def test_a_doubled_parameter_spoils_a_link(world: World, browser: Browser) -> None:
+    link = (await browser.get(APP + "/")).location
+    for twice in ("pomerium_redirect_uri=https%3A%2F%2Fevil.example", f"pomerium_issued={NOW}"):
+        assert (await browser.get(f"{link}&{twice}")).status == 400
+
+
+@ensureDeferred
+async def test_a_link_is_good_for_five_minutes_and_a_minute_of_clock_error(
+    world: World, browser: Browser
+) -> None:
+    link = (await browser.get(APP + "/page")).location
+    world.clock.advance(360)
+    assert (await browser.get(link)).status == 302
+    world.clock.advance(1)
+    answer = await browser.get(link)
+    assert answer.status == 400 and APP + "/page" in answer.links
+
+
+@ensureDeferred
+async def test_a_link_for_another_host_or_path_is_not_good_here(world: World, browser: Browser) -> None:
+    link = (await browser.get(APP + "/")).location
+    query = link.partition("?")[2]
+    for elsewhere in ("/.pomerium/sign_out", "/.pomerium/callback/"):
+        base = AUTH if elsewhere.endswith("out") else APP
+        assert (await browser.get(f"{base}{elsewhere}?{query}")).status == 400
+
+
+EVIL = [
+    "https://evil.example\\@app.example.com/",
+    "https://app.example.com@evil.example/",
+    "https:\\\\evil.example/",
+    "https:/evil.example",
+    "//evil.example/",
+    "/\\evil.example",
+    "/%09/evil.example",
+    " https://evil.example/",
+    "\x01https://evil.example/",
+    "https://evil.example/\r\nSet-Cookie: a=b",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "http://app.example.com/",
+    "https://",
+    "https:///evil.example",
+    "https://app.example.com:99999999/",
+    "https://app.example.com%2eevil.example/",
+    "https://\u0435xample.com/",
+    "",
+]
+
+
+@pytest.mark.parametrize("uri", EVIL)
+@ensureDeferred
+async def test_even_a_signed_link_does_not_lead_astray(world: World, browser: Browser, uri: str) -> None:
+    parameters = {
+        "pomerium_redirect_uri": uri,
+        "pomerium_idp_id": world.idp_id,
+        "pomerium_flow": encode(b"f" * 16),
+    }
+    answer = await browser.get(world.conversation.urls.sign(AUTH + "/.pomerium/sign_in", parameters))
+    assert answer.status == 400
+    assert not answer.headers.hasHeader("location")
+    await browser.sign_in(APP + "/")
+    parameters["pomerium_session_encrypted"] = "x"
+    answer = await browser.get(world.conversation.urls.sign(APP + "/.pomerium/callback/", parameters))
+    assert answer.status == 400 and not answer.headers.hasHeader("location")
+
+
+@ensureDeferred
+async def test_scripts_get_401_and_no_redirect(world: World, browser: Browser) -> None:
+    link = (await browser.get(APP + "/")).location
+    for headers in (
+        {"x_requested_with": "XMLHttpRequest"},
+        {"accept": "application/json"},
+        {"sec-fetch-mode": "cors"},
+    ):
+        answer = await browser.get(link, **headers)
+        assert answer.status == 401 and not answer.headers.hasHeader("location")
+
+
+@ensureDeferred
+async def test_the_login_url_of_a_401_leads_back_to_the_page_of_the_script(
+    world: World, browser: Browser
+) -> None:
+    headers = {**NAVIGATION, "referer": APP + "/page?tab=2"}
+    url = world.links.login_url(make_request("GET", APP + "/api/data", headers), world.idp_id)
+    answer = await browser.sign_in(url)
+    assert answer.body.endswith("/page?tab=2")
+    stranger = {**NAVIGATION, "referer": "https://evil.example/"}
+    url = world.links.login_url(make_request("GET", APP + "/api/data", stranger), world.idp_id)
+    assert query_of(url)["pomerium_redirect_uri"] == APP + "/"
+    assert (await browser.get(with_query(url, pomerium_redirect_uri=OTHER + "/"))).status == 400
+
+
+@ensureDeferred
+async def test_a_login_url_signed_for_another_host_is_refused(world: World, browser: Browser) -> None:
+    parameters = {"pomerium_redirect_uri": OTHER + "/", "pomerium_idp_id": world.idp_id}
+    url = world.conversation.urls.sign(APP + "/.pomerium/sign_in", parameters)
+    assert (await browser.get(url)).status == 400
+
+
+@ensureDeferred
+async def test_a_provider_that_is_gone_from_the_settings_is_said_to_be(
+    world: World, browser: Browser
+) -> None:
+    link = (await browser.get(APP + "/page")).location
+    world.providers.clear()
+    answer = await browser.get(link)
+    assert answer.status == 400 and APP + "/page" in answer.links
+
+
+# --- the provider's answer
+
+
+@ensureDeferred
+async def test_an_answer_without_or_with_two_states_or_codes_is_refused(
+    world: World, browser: Browser
+) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    for bad in (
+        CALLBACK,
+        with_query(good, state=None),
+        with_query(good, state=""),
+        good + "&" + urlencode({"state": query_of(good)["state"]}),
+        with_query(good, state="x" * 65536),
+        with_query(good, state="\x00é"),
+    ):
+        answer = await browser.get(bad)
+        assert answer.status == 400 and REQUEST_ID in answer.body
+    assert world.op.count("/token") == 0
+    assert (await browser.get(good)).status == 302, "none of them spoiled the real one"
+
+
+@pytest.mark.parametrize("position", [0, 5, 20, -1])
+@ensureDeferred
+async def test_a_changed_state_is_refused(world: World, browser: Browser, position: int) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    state = list(query_of(good)["state"])
+    state[position] = "A" if state[position] != "A" else "B"
+    answer = await browser.get(with_query(good, state="".join(state)))
+    assert answer.status == 400 and not answer.set_cookies
+    assert world.op.count("/token") == 0
+
+
+@ensureDeferred
+async def test_a_state_older_than_five_minutes_offers_the_page_first_wanted(
+    world: World, browser: Browser
+) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/wanted?x=1"))
+    world.clock.advance(301)
+    answer = await browser.get(good)
+    assert answer.status == 400 and "expired" in answer.body
+    assert APP + "/wanted?x=1" in answer.links
+    assert (await browser.sign_in(APP + "/wanted?x=1")).status == 200
+
+
+@ensureDeferred
+async def test_a_callback_in_another_browser_is_refused(world: World, browser: Browser) -> None:
+    attackers = world.op.authorize(await browser.to_provider(APP + "/"), "mallory")
+    victim = Browser(world)
+    answer = await victim.get(attackers)
+    assert answer.status == 400 and not answer.set_cookies and world.session_ids() == []
+    await victim.to_provider(APP + "/")
+    assert (await victim.get(attackers)).status == 400, "a flow of his own does not help"
+
+
+@ensureDeferred
+async def test_a_flow_cookie_renamed_to_another_flow_is_not_it(world: World, browser: Browser) -> None:
+    attackers = world.op.authorize(await Browser(world).to_provider(APP + "/"), "mallory")
+    await browser.to_provider(APP + "/")
+    flow_id = SignInState.open(
+        query_of(attackers)["state"], world.conversation.keys.state, "auth.example.com"
+    ).flow_id
+    [own] = [key for key in browser.jar if key[0] == "auth.example.com"]
+    browser.jar[("auth.example.com", "/oauth2/callback", "_pomerium_flow_" + flow_id)] = browser.jar[own]
+    assert (await browser.get(attackers)).status == 400
+
+
+@ensureDeferred
+async def test_a_callback_works_once(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/page"))
+    before = dict(browser.jar)
+    assert (await browser.get(good)).status == 302
+    answer = await Browser(world, before).get(good)
+    assert answer.status == 400 and "already used" in answer.body and APP + "/page" in answer.links
+    assert world.op.count("/token") == 1
+
+
+@ensureDeferred
+async def test_the_nonce_of_the_browser_counts(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    code = query_of(good)["code"]
+    world.op.codes[code].nonce = "of another sign-in"
+    answer = await browser.get(good)
+    assert answer.status == 400 and APP + "/" in answer.links and world.session_ids() == []
+
+
+@ensureDeferred
+async def test_a_stolen_code_does_not_work_in_the_thiefs_flow(world: World, browser: Browser) -> None:
+    victims = world.op.authorize(await Browser(world).to_provider(APP + "/"))
+    own = world.op.authorize(await browser.to_provider(APP + "/"), "mallory")
+    answer = await browser.get(with_query(own, code=query_of(victims)["code"]))
+    assert answer.status == 400 and world.session_ids() == []
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"aud": "other"}, {"iss": "https://evil.example"}, {"at_hash": "x"}, {"sub": ""}, {"azp": "other"}],
+    ids=str,
+)
+@ensureDeferred
+async def test_a_wrong_id_token_signs_nobody_in(world: World, browser: Browser, lie: dict[str, str]) -> None:
+    world.op.claims = lambda claims: {**claims, **lie}
+    answer = await browser.sign_in(APP + "/page")
+    assert answer.status == 400 and APP + "/page" in answer.links
+    assert world.session_ids() == []
+
+
+@ensureDeferred
+async def test_an_answer_that_names_another_issuer_is_refused(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    assert (await browser.get(good + "&iss=https%3A%2F%2Fevil.example")).status == 400
+    assert world.op.count("/token") == 0
+
+
+@ensureDeferred
+async def test_a_person_who_is_refused_reads_401_and_may_start_again(world: World, browser: Browser) -> None:
+    answer = await browser.walk(world.op.refuse(await browser.to_provider(APP + "/page")))
+    assert answer.status == 401 and APP + "/page" in answer.links and REQUEST_ID in answer.body
+    assert (await browser.sign_in(APP + "/page")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/jwks", "/userinfo"])
+@ensureDeferred
+async def test_a_provider_that_is_down_gives_503_and_a_way_to_try_again(
+    world: World, browser: Browser, path: str
+) -> None:
+    world.op.status[path] = 500
+    answer = await browser.walk(APP + "/page")
+    if answer.status == 302:
+        answer = await browser.get(world.op.authorize(answer.location))
+    assert answer.status == 503 and APP + "/page" in answer.links and REQUEST_ID in answer.body
+    world.op.status.clear()
+    assert (await browser.sign_in(APP + "/page")).status == 200
+
+
+@ensureDeferred
+async def test_a_store_that_is_down_gives_503(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    await world.store.stop()
+    answer = await browser.get(good)
+    assert answer.status == 503 and not answer.set_cookies
+
+
+@ensureDeferred
+async def test_an_account_that_cannot_be_stored_is_told_so(world: World, browser: Browser) -> None:
+    world.op.claims = lambda claims: {**claims, "oid": "x" * 600}
+    answer = await browser.sign_in(APP + "/page")
+    assert answer.status == 400 and APP + "/page" in answer.links
+
+
+@ensureDeferred
+async def test_head_does_not_spend_what_works_once(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    answer = await browser._send("HEAD", good, {}, {})
+    assert answer.status == 405
+    assert (await browser.get(good)).status == 302
+
+
+# --- the hand-over to a route host
+
+
+async def hand_over(world: World, browser: Browser, subject: str = "alice") -> str:
+    callback = world.op.authorize(await browser.to_provider(APP + "/page"), subject)
+    return (await browser.get(callback)).location
+
+
+@ensureDeferred
+async def test_a_hand_over_is_only_taken_by_the_browser_that_began(world: World, browser: Browser) -> None:
+    attackers = await hand_over(world, browser, "mallory")
+    victim = Browser(world)
+    answer = await victim.get(attackers)
+    assert answer.status == 400 and not answer.set_cookies
+    await victim.get(APP + "/")
+    assert (await victim.get(attackers)).status == 400
+
+
+@ensureDeferred
+async def test_a_hand_over_works_once(world: World, browser: Browser) -> None:
+    url = await hand_over(world, browser)
+    before = dict(browser.jar)
+    assert (await browser.get(url)).location == APP + "/page"
+    answer = await Browser(world, before).get(url)
+    assert answer.status == 400 and "already used" in answer.body and not answer.set_cookies
+
+
+@ensureDeferred
+async def test_a_hand_over_is_good_for_its_host_flow_and_time_alone(world: World, browser: Browser) -> None:
+    url = await hand_over(world, browser)
+    query = {
+        name: value
+        for name, value in query_of(url).items()
+        if not name.endswith(("issued", "expiry", "signature"))
+    }
+    sign = world.conversation.urls.sign
+    await browser.get(OTHER + "/")
+    elsewhere = {**query, "pomerium_redirect_uri": OTHER + "/"}
+    assert (await browser.get(sign(OTHER + "/.pomerium/callback/", elsewhere))).status == 400
+    for host in (OTHER, "https://app.example.com:444", "https://sub.app.example.com"):
+        astray = {**query, "pomerium_redirect_uri": host + "/"}
+        assert (await browser.get(sign(APP + "/.pomerium/callback/", astray))).status == 400
+    link = (await browser.get(APP + "/")).location
+    other_flow = {**query, "pomerium_flow": query_of(link)["pomerium_flow"]}
+    assert (await browser.get(sign(APP + "/.pomerium/callback/", other_flow))).status == 400
+    for missing in query:
+        rest = {name: value for name, value in query.items() if name != missing}
+        assert (await browser.get(sign(APP + "/.pomerium/callback/", rest))).status == 400
+    world.clock.advance(361)
+    answer = await browser.get(url)
+    assert answer.status == 400 and APP + "/page" in answer.links
+
+
+@ensureDeferred
+async def test_a_slow_sign_in_still_finds_the_route_hosts_half(world: World, browser: Browser) -> None:
+    address = await browser.to_provider(APP + "/page")
+    world.clock.advance(299)
+    url = (await browser.get(world.op.authorize(address))).location
+    world.clock.advance(5)
+    assert (await browser.get(url)).location == APP + "/page"
+
+
+@ensureDeferred
+async def test_the_handle_does_not_travel_readable(world: World, browser: Browser) -> None:
+    url = await hand_over(world, browser)
+    [session_id] = world.session_ids()
+    await browser.get(url)
+    handle = browser.cookie("app.example.com", "_pomerium")
+    assert handle is not None and handle not in url and session_id not in url and "alice" not in url
+
+
+# --- what is said and what is not
+
+
+@ensureDeferred
+async def test_no_token_code_or_secret_reaches_log_or_page(world: World, browser: Browser) -> None:
+    events: list[str] = []
+
+    def observe(event: object) -> None:
+        events.append(repr(event))
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        callback = world.op.authorize(await browser.to_provider(APP + "/?private=1"))
+        secrets = [query_of(callback)["code"], query_of(callback)["state"], *browser.jar.values()]
+        pages = [await browser.get(callback + "x")]
+        pages.append(await browser.walk(callback))
+        world.op.status["/token"] = 400
+        browser.jar.clear()
+        pages.append(await browser.sign_in(APP + "/?private=1"))
+        secrets += [*world.op.access_tokens, *world.op.refresh_tokens, *browser.jar.values()]
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    text = "\n".join(itertools.chain(events, (page.body for page in pages)))
+    assert "alice" in text, "somebody did sign in while we listened"
+    assert REQUEST_ID in "\n".join(events)
+    for secret in secrets:
+        assert secret not in text
+    assert "private" not in "\n".join(events)

@@ -1,0 +1,96 @@
+"""``pomerium-tw config check FILE``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+import pomerium_tw
+from policy_grammar import Span
+from pomerium_tw.cli import main
+from pomerium_tw.config import Loaded, Problem
+
+ROUTE = (
+    "routes:\n  - from: https://a.example.com\n    to: http://a\n"
+    "    allow_public_unauthenticated_access: true\n"
+)
+
+Check = Callable[[str], Result]
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
+    """What building finds; tests put problems in."""
+    found: list[Problem] = []
+    service = ModuleType("pomerium_tw.service")
+
+    def check(loaded: Loaded) -> list[Problem]:
+        assert loaded.settings.routes
+        return found
+
+    service.check = check  # type: ignore[attr-defined]  # a stand-in for the room above
+    monkeypatch.setitem(sys.modules, "pomerium_tw.service", service)
+    monkeypatch.setattr(pomerium_tw, "service", service, raising=False)
+    return found
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+    monkeypatch.chdir(tmp_path)
+
+    def run(text: str) -> Result:
+        Path("c.yaml").write_text(text, encoding="utf-8")
+        return CliRunner().invoke(main, ["config", "check", "c.yaml"], env={"HOME": "/home/somebody"})
+
+    return run
+
+
+def test_a_good_file_exits_with_0(check: Check, built: list[Problem]) -> None:
+    result = check(ROUTE)
+    assert (result.exit_code, result.output) == (0, "c.yaml: ready to run, no warnings\n")
+
+
+def test_warnings_do_not_fail(check: Check, built: list[Problem]) -> None:
+    result = check("autocert: true\n" + ROUTE)
+    assert result.exit_code == 0
+    assert result.output == (
+        "c.yaml:1:1: warning: the key autocert is not built yet: ignored\nc.yaml: ready to run, 1 warning\n"
+    )
+
+
+def test_every_problem_is_shown_with_place_and_hint(check: Check, built: list[Problem]) -> None:
+    result = check("addres: x\nworkers: 2\nautocert: true\n")
+    assert result.exit_code == 1
+    assert result.output == (
+        "c.yaml:3:1: warning: the key autocert is not built yet: ignored\n"
+        "c.yaml:1:1: there is no key addres\n    did you mean address?\n"
+        "c.yaml:2:10: workers: several workers are not built yet\n    write workers: 1\n"
+        "c.yaml: 2 problems, 1 warning\n"
+    )
+
+
+def test_problems_of_building_are_shown(check: Check, built: list[Problem], tmp_path: Path) -> None:
+    built.append(Problem(Span("c.yaml", 2, 5), "no policy is called employees", "see policy_files"))
+    result = check(ROUTE)
+    assert result.exit_code == 1
+    assert result.output == (
+        "c.yaml:2:5: no policy is called employees\n    see policy_files\nc.yaml: 1 problem, no warnings\n"
+    )
+
+
+def test_the_environment_counts(check: Check, built: list[Problem], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKERS", "9")
+    result = check(ROUTE)
+    assert result.exit_code == 1
+    assert "environment WORKERS: workers: several workers are not built yet\n" in result.output
+
+
+def test_a_missing_file_is_a_problem(built: list[Problem], tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["config", "check", str(tmp_path / "none.yaml")])
+    assert result.exit_code == 1
+    assert "none.yaml: the configuration file cannot be read: No such file or directory\n" in result.output

@@ -1,0 +1,51 @@
+"""The rules of the house that import-linter cannot hold (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted([*(ROOT / "pomerium_tw").rglob("*.py"), *(ROOT / "policy_grammar").rglob("*.py")])
+LONGEST_MODULE = 400
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    """``pomerium_tw.proxy`` for anything in the proxy room."""
+    return ".".join(parts[:2] if parts[0] == "pomerium_tw" else parts[:1])
+
+
+def imports(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line and absolute module of each import from one of our own packages."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module.split(".") if node.module else ()))
+            if module[0] in ("pomerium_tw", "policy_grammar"):
+                yield node.lineno, module
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.split(".")[0] in ("pomerium_tw", "policy_grammar"):
+                    yield node.lineno, tuple(name.name.split("."))
+
+
+def test_other_rooms_are_entered_by_their_face_alone() -> None:
+    past = []
+    for path in MODULES:
+        own = room_of(path.relative_to(ROOT).with_suffix("").parts)
+        for line, module in imports(path):
+            if room_of(module) != own and ".".join(module) not in (room_of(module), "pomerium_tw"):
+                past.append(f"{path.relative_to(ROOT)}:{line}: {'.'.join(module)}")
+    assert not past
+
+
+def test_a_module_is_one_idea() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
+    assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
+
+
+def test_the_imports_of_a_module_are_found() -> None:
+    found = {".".join(module) for _line, module in imports(ROOT / "pomerium_tw/proxy/steps.py")}
+    assert {"pomerium_tw.pages", "pomerium_tw.proxy.router"} <= found
