@@ -76,7 +76,11 @@ def running(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=output.parent
+            [sys.executable, *arguments],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=output.parent,
         )
     try:
         yield Running(process, output)

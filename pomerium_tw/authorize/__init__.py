@@ -1,4 +1,4 @@
-"""Decides every request: policy to decision, decision to log, and the headers that prove the caller to the upstream."""
+"""Decides every request: policy to decision, decision to log, and the headers that prove the caller."""
 
 from .authorizer import Authorizer
 from .ladder import decide

@@ -23,8 +23,10 @@ class Authorizer:
         self._policies = dict(policies)
         self._log = decisions
         self._now = now
-        # Equal evaluations lead to equal decisions: the ladder is climbed once for each.
-        self._decided: dict[Evaluation, Decision] = {}
+        # The ladder is climbed once for each evaluation. They are shared objects, so the id is enough of a
+        # key, and hashing their reasons at every request is saved; the entry keeps its evaluation, and so
+        # its id, alive.
+        self._decided: dict[int, tuple[Evaluation, Decision]] = {}
 
     def check(self, request: Request, route: Route, identity: Identity) -> Decision:
         """The decision, logged. Evaluating a policy raises nothing; a failed criterion has denied."""
@@ -34,9 +36,10 @@ class Authorizer:
         return decision
 
     def _decide(self, evaluation: Evaluation) -> Decision:
-        decision = self._decided.get(evaluation)
-        if decision is None:
-            decision = decide(evaluation)
-            if len(self._decided) < MAX_DECISIONS:
-                self._decided[evaluation] = decision
+        found = self._decided.get(id(evaluation))
+        if found is not None:
+            return found[1]
+        decision = decide(evaluation)
+        if len(self._decided) < MAX_DECISIONS:
+            self._decided[id(evaluation)] = (evaluation, decision)
         return decision

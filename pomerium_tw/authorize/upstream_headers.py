@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..model import ANONYMOUS, Identity, Request, Route
@@ -32,7 +32,9 @@ class UpstreamHeaders:
         """``claim_headers``: header name → claim name (``jwt_claims_headers``)."""
         self._signer = signer
         self._claim_headers = dict(claim_headers)
-        self._extra = tuple(dict.fromkeys(claim for claim in claim_headers.values() if claim not in _STANDARD))
+        self._extra = tuple(
+            dict.fromkeys(claim for claim in claim_headers.values() if claim not in _STANDARD)
+        )
         self._now = now
         self._generation = generation
 
@@ -69,22 +71,25 @@ class UpstreamHeaders:
         }
 
     def _build(self, request: Request, route: Route, identity: Identity) -> bytes:
-        token = self._signer.sign(request.host, self.claims(identity), route.jwt_issuer_format)
+        payload = self._signer.payload(request.host, self.claims(identity), route.jwt_issuer_format)
+        token = self._signer.sign(payload)
         lines = [ASSERTION_HEADER + b": " + token.encode("ascii") + b"\r\n"]
         for header, claim in self._claim_headers.items():
-            value = _header_value(_joined(_values(identity, claim)))
+            # Out of the assertion: a header must never say what the signed proof does not.
+            said = payload.get(claim, "")
+            value = _header_value(_joined(said if isinstance(said, list) else (said,)))
             lines.append(header.encode("ascii") + b": " + value + b"\r\n")
         return b"".join(lines)
 
 
 def _values(identity: Identity, claim: str) -> tuple[Any, ...]:
-    """A claim for the upstream: the session's first, then the user's (the opposite order of the claim criterion)."""
+    """A claim for the upstream: the session's before the user's (unlike the claim criterion)."""
     if identity.session and claim in identity.session.claims:
         return identity.session.claims[claim]
     return identity.user.claims.get(claim, ()) if identity.user else ()
 
 
-def _joined(values: tuple[Any, ...]) -> str:
+def _joined(values: Sequence[Any]) -> str:
     return ",".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
 
 

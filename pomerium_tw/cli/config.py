@@ -39,7 +39,7 @@ def _examine(file: Path) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
         loaded = load(file, os.environ)
     except ConfigError as error:
         return error.problems, error.warnings
-    from pomerium_tw import service  # noqa: PLC0415 (imports everything: only for a file that loads)
+    from pomerium_tw import service
 
     return tuple(service.check(loaded)), loaded.warnings
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 )
 def demo(port: int, address: str, state_dir: Path) -> None:
     """Run the proxy with a development identity provider and a verify app, on loopback."""
-    from pomerium_tw.transport import install_reactor  # noqa: PLC0415 - nothing of Twisted before the reactor is chosen
+    from pomerium_tw.transport import install_reactor
 
     install_reactor()
-    from twisted.internet import reactor as installed  # noqa: PLC0415 - as above
-    from twisted.internet.defer import Deferred  # noqa: PLC0415 - as above
+    from twisted.internet import reactor as installed
+    from twisted.internet.defer import Deferred
 
     reactor = cast(Any, installed)  # a module that stands for the reactor
     failures: list[Failure] = []
@@ -50,7 +50,7 @@ def demo(port: int, address: str, state_dir: Path) -> None:
 
 
 async def _run(reactor: Any, state_dir: Path, address: str, port: int) -> None:
-    from rich.console import Console  # noqa: PLC0415 - loaded after the reactor is chosen
+    from rich.console import Console
 
     from pomerium_tw.demo import open_log, start, welcome
     from pomerium_tw.service import make_service
@@ -65,8 +65,8 @@ async def _run(reactor: Any, state_dir: Path, address: str, port: int) -> None:
 
 def _explain(failure: Failure) -> None:
     """A person's mistake is one sentence; a bug keeps its traceback."""
-    from pomerium_tw.config import ConfigError  # noqa: PLC0415 - only needed here
-    from pomerium_tw.demo import DemoError  # noqa: PLC0415 - as above
+    from pomerium_tw.config import ConfigError
+    from pomerium_tw.demo import DemoError
 
     if failure.check(DemoError, ConfigError):
         raise click.ClickException(failure.getErrorMessage())

@@ -25,8 +25,8 @@ def run(file: str | None) -> None:
     try:
         status = run_service(file, os.environ, reactor)
     except ConfigError as error:
-        click.echo(str(error), err=True)
         for problem in error.problems:
+            click.echo(str(problem), err=True)
             if problem.hint:
                 click.echo(f"  {problem.hint}", err=True)
         click.echo("the configuration cannot be used: nothing was started", err=True)

@@ -126,7 +126,7 @@ async def start(
 
 
 def _proxy_service(config_file: str, environ: Mapping[str, str]) -> IService:
-    from pomerium_tw.service import make_service  # noqa: PLC0415 - the whole proxy: loaded when it is needed
+    from pomerium_tw.service import make_service
 
     return make_service(config_file, environ)
 

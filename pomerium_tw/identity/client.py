@@ -34,9 +34,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from ..tls import TrustRoots, client_connection
 from ..transport import client_endpoint, is_localhost_name
 from .errors import ProviderUnavailableError
-from .trust import SystemAndMorePolicy
 
 ANSWER_SECONDS = 10.0
 """Name look-up, connection, TLS, request and answer together."""
@@ -92,14 +92,14 @@ class BoundedClient:
 
     An answer ends after 10 seconds and 1 MiB, is never inflated, and redirects are not followed. Whatever
     goes wrong below HTTP is a ProviderUnavailableError. ``trust_pem`` adds authorities to the system's;
-    ValueError when unreadable.
+    TLSError when unreadable.
     """
 
     def __init__(self, reactor: ClientReactor, trust_pem: bytes = b"") -> None:
         self._reactor = reactor
         self._agent = Agent.usingEndpointFactory(
             reactor,
-            _MeteredEndpoints(reactor, SystemAndMorePolicy(trust_pem)),
+            _MeteredEndpoints(reactor, TrustRoots(trust_pem)),
             HTTPConnectionPool(reactor, persistent=False),
         )
 
@@ -264,14 +264,15 @@ def _unwrapped(meter: IProtocol) -> IProtocol:
 
 @implementer(IAgentEndpointFactory)
 class _MeteredEndpoints:
-    def __init__(self, reactor: ClientReactor, policy: SystemAndMorePolicy) -> None:
+    def __init__(self, reactor: ClientReactor, trust: TrustRoots) -> None:
         self._reactor = reactor
-        self._policy = policy
+        self._trust = trust
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        endpoint = client_endpoint(self._reactor, uri.host.decode("ascii"), uri.port, ANSWER_SECONDS)
+        host = uri.host.decode("ascii")
+        endpoint = client_endpoint(self._reactor, host, uri.port, ANSWER_SECONDS)
         if uri.scheme == b"https":
-            endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
+            endpoint = wrapClientTLS(client_connection(host, self._trust), endpoint)
         return _MeteredEndpoint(endpoint, self._reactor)
 
 

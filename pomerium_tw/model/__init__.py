@@ -1,4 +1,7 @@
-"""The values everybody speaks: requests, replies, routes, identities, decisions and secrets. Pure: no I/O, no Twisted."""
+"""The values everybody speaks: requests, replies, routes, identities, decisions and secrets.
+
+Pure: no I/O, no Twisted.
+"""
 
 from .decision import Decision, Outcome
 from .identity import ANONYMOUS, NO_CLAIMS, Claims, Identity, Session, User, flatten_claims

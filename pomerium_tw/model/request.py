@@ -31,7 +31,10 @@ class Target(NamedTuple):
 
 
 class Head:
-    """One header block, checked and sorted into facts and the lines that may travel on. Immutable by contract."""
+    """One header block, checked and sorted into facts and the lines that may travel on.
+
+    Immutable by contract.
+    """
 
     def __init__(
         self,
@@ -68,7 +71,10 @@ class Head:
         self.expect_continue = expect_continue
         """The client waits for ``100 Continue`` before it sends the body."""
         self.memo: dict[Any, Any] = {}
-        """What is derived from this block (log fragments, upstream lines) and lives no longer; users bound their share."""
+        """What is derived from this block (log fragments, upstream lines) and lives no longer.
+
+        Its users bound their share.
+        """
 
     @cached_property
     def _index(self) -> dict[bytes, bytes]:
@@ -113,12 +119,12 @@ class Request(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The URL as a person would type it again; the scheme is always ``https`` (spec/identity §3.1 step 3)."""
+        """The URL as a person would type it; the scheme is always ``https`` (spec/identity §3.1 step 3)."""
         return f"https://{self.head.authority}{self.target.raw.decode('ascii')}"
 
 
 class Reply(NamedTuple):
-    """A whole answer of our own. Content-Length, request id and configured headers are added when it is sent."""
+    """A whole answer of our own. Sending adds Content-Length, request id and configured headers."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -1,4 +1,4 @@
-"""The data path: client bytes to one normalised request, through the chain of steps, to an upstream or a page of ours."""
+"""The data path: client bytes, one normalised request, the chain of steps, an upstream or a page of ours."""
 
 from .chain import Chain, IChainStep
 from .cluster import Cluster, Endpoint

@@ -28,7 +28,7 @@ class IChainStep(Interface):
     reads = Attribute("Names of the exchange's facts that the outcome depends on.")
     edits = Attribute("Names of the exchange's facts that the step sets.")
 
-    def advance(exchange: Http1Exchange) -> Any:
+    def advance(exchange: Http1Exchange) -> Any:  # noqa: N805 (an interface has no self)
         """Look at the exchange: None to go on, an Outcome to end the chain, or a Deferred of either.
 
         An exception ends the exchange with an error page: nothing is let through.

@@ -18,7 +18,7 @@ class ChunkError(ValueError):
 
 
 class ChunkedDecoder:
-    """Takes bytes, gives body bytes. Feed it until :attr:`finished`; then :attr:`rest` holds what followed."""
+    """Takes bytes, gives body bytes. Feed it until :attr:`finished`; :attr:`rest` is what followed then."""
 
     __slots__ = ("_buffer", "_in_trailer", "_left", "_trailer_bytes", "finished", "rest")
 

@@ -24,14 +24,16 @@ class _Connections(Factory):
     def __init__(self, build: Callable[[], UpstreamConnection]) -> None:
         self._build = build
 
-    def buildProtocol(self, addr: IAddress | None) -> UpstreamConnection:
+    def buildProtocol(self, addr: IAddress | None) -> UpstreamConnection:  # noqa: ARG002 (Twisted's signature)
         return self._build()
 
 
 class Endpoint:
     """One ``to`` URL and its free connections."""
 
-    def __init__(self, upstream: Upstream, endpoint: IStreamClientEndpoint, overwritten: frozenset[bytes]) -> None:
+    def __init__(
+        self, upstream: Upstream, endpoint: IStreamClientEndpoint, overwritten: frozenset[bytes]
+    ) -> None:
         self.upstream = upstream
         self._endpoint = endpoint
         self._overwritten = overwritten
@@ -52,13 +54,17 @@ class Endpoint:
         return cast("Deferred[UpstreamConnection]", connecting)
 
     def _build(self) -> UpstreamConnection:
-        return UpstreamConnection(self._overwritten, self._idle)
+        return UpstreamConnection(self._overwritten, self._idle, self._lost)
 
     def _idle(self, connection: UpstreamConnection) -> None:
         if self._closed or len(self._free) >= MAX_IDLE:
             connection.close()
         else:
             self._free.append(connection)
+
+    def _lost(self, connection: UpstreamConnection) -> None:
+        if connection in self._free:
+            self._free.remove(connection)
 
     def close(self) -> None:
         """Close what is free now; what is in use closes when it becomes free."""

@@ -27,21 +27,25 @@ class BodySink(Protocol):
 
 
 class IExchange(Protocol):
-    """All input and output of an exchange. HTTP/1 implements it over a connection; an HTTP/2 stream can as well."""
+    """All input and output of an exchange.
 
-    def read_body(self, sink: BodySink) -> None:
-        """Start the body flowing to ``sink``; what has arrived already is delivered at once."""
+    HTTP/1 implements it over a connection; an HTTP/2 stream can as well. As a producer it is the body's flow.
+    """
 
-    def pause_body(self) -> None: ...
+    def attend(self, sink: BodySink) -> None:
+        """``sink`` answers from now on: it gets the body, and is told when the client is lost."""
 
-    def resume_body(self) -> None: ...
+    def read_body(self) -> None:
+        """Start the body flowing to the sink; what has arrived already is delivered at once."""
 
-    def send_head(self, status: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False) -> None:
+    def send_head(
+        self, status: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False
+    ) -> None:
         """Begin the answer.
 
-        ``status``: status code and reason phrase. ``lines``: header lines with their CRLFs, Content-Length among them
-        unless ``chunked`` says that the length is not known. ``data`` and ``end``: body bytes at hand, and whether
-        they are all.
+        ``status``: status code and reason phrase. ``lines``: header lines with their CRLFs, Content-Length
+        among them unless ``chunked`` says that the length is not known. ``data`` and ``end``: body bytes at
+        hand, and whether they are all.
         """
 
     def send_data(self, data: bytes) -> None: ...
@@ -58,9 +62,20 @@ class IExchange(Protocol):
 
 
 class Exchange:
-    """What the steps of the chain read and fill in. :class:`IExchange` is implemented by a protocol's subclass."""
+    """What the steps of the chain read and fill in. A protocol's subclass implements :class:`IExchange`."""
 
-    __slots__ = ("cluster_name", "decision", "details", "generation", "identity", "plan", "request", "sent", "started", "status")
+    __slots__ = (
+        "cluster_name",
+        "decision",
+        "details",
+        "generation",
+        "identity",
+        "plan",
+        "request",
+        "sent",
+        "started",
+        "status",
+    )
 
     def __init__(self, request: Request, generation: Generation, started: float) -> None:
         self.request = request

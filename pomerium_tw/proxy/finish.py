@@ -50,7 +50,9 @@ class Finish:
         lines = [name + b": " + value + b"\r\n" for name, value in reply.headers]
         lines.append(b"Content-Length: %d\r\n" % len(reply.body) if reply.status not in (204, 304) else b"")
         lines.append(self.own_lines(exchange))
-        exchange.send_head(status_line(reply.status), b"".join(lines), chunked=False, data=reply.body, end=True)
+        exchange.send_head(
+            status_line(reply.status), b"".join(lines), chunked=False, data=reply.body, end=True
+        )
 
     def own_lines(self, exchange: Http1Exchange) -> bytes:
         """Date, request id and the configured headers of an answer that we make."""
@@ -76,15 +78,26 @@ class Finish:
     # -- upstream failures (spec/proxy §3.10, DESIGN §7.15)
 
     def upstream_unreachable(self, exchange: Http1Exchange, error: str, cause: str) -> None:
-        """``cause``: ``connection_failure``, ``connection_timeout`` or ``TLS_error``; ``error`` is for the log."""
+        """``cause``: ``connection_failure``, ``connection_timeout`` or ``TLS_error``. ``error``: logged."""
         name, request_id = exchange.cluster_name, exchange.request.id
-        log.warn("upstream {cluster} cannot be reached: {error}", cluster=name, error=error, request_id=request_id)
-        self._failure(exchange, texts.upstream_unreachable(f"upstream_reset_before_response_started{{{cause}}}"))
+        log.warn(
+            "upstream {cluster} cannot be reached: {error}", cluster=name, error=error, request_id=request_id
+        )
+        self._failure(
+            exchange, texts.upstream_unreachable(f"upstream_reset_before_response_started{{{cause}}}")
+        )
 
     def upstream_closed(self, exchange: Http1Exchange) -> None:
         self._failure(exchange, texts.upstream_dropped())
 
-    def upstream_malformed(self, exchange: Http1Exchange) -> None:
+    def upstream_malformed(self, exchange: Http1Exchange, error: str) -> None:
+        name, request_id = exchange.cluster_name, exchange.request.id
+        log.warn(
+            "upstream {cluster} does not speak HTTP: {error}",
+            cluster=name,
+            error=error,
+            request_id=request_id,
+        )
         self._failure(exchange, texts.upstream_malformed())
 
     def upstream_timeout(self, exchange: Http1Exchange) -> None:

@@ -12,7 +12,7 @@ from .exchange import Forward
 from .finish import Finish
 from .http1 import Http1Exchange
 from .response import ResponseHead
-from .upstream import UpstreamConnection
+from .upstream import Fault, UpstreamConnection
 
 log = Logger("pomerium.proxy")
 
@@ -23,8 +23,23 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 class Forwarding:
     """The conversation with the upstream for one exchange. Implements BodySink, Answer and Waiting."""
 
-    __slots__ = ("_answered", "_chunked", "_connecting", "_connection", "_endpoint", "_exchange", "_finish", "_head",
-                 "_idle_timeout", "_last", "_over", "_route_timeout", "_throttling", "_uploading", "deadline")  # fmt: skip
+    __slots__ = (
+        "_answered",
+        "_chunked",
+        "_connecting",
+        "_connection",
+        "_counting_from",
+        "_endpoint",
+        "_exchange",
+        "_finish",
+        "_head",
+        "_idle_timeout",
+        "_over",
+        "_route_timeout",
+        "_throttling",
+        "_uploading",
+        "deadline",
+    )
 
     def __init__(self, exchange: Http1Exchange, forward: Forward, finish: Finish) -> None:
         plan = exchange.plan
@@ -43,34 +58,39 @@ class Forwarding:
         self._over = False
         self._route_timeout = plan.route.timeout
         self._idle_timeout = plan.route.idle_timeout
-        self._last = finish.now()
+        self._counting_from = exchange.started
+        """The route's time-out counts from the end of the request: an upload takes as long as it takes."""
         self.deadline = 0.0
 
     def start(self) -> None:
+        self._exchange.attend(self)
         self._finish.sweep.add(self)
-        self._touch(self._last)
+        self._touch()
         free = self._endpoint.take()
-        if free is not None:
-            self._send(free)
-        else:
+        if free is None:
             self._connect()
+            return
+        try:
+            self._send(free)
+        except Exception:
+            self._failed(Failure())
 
-    def _touch(self, now: float) -> None:
-        """Set the next deadline: the answer in full within the route's time-out, no silence past the idle one."""
-        self._last = now
-        limits = []
+    def _touch(self) -> None:
+        """The next deadline: the answer in full within the route's time-out, no silence past the idle one."""
+        deadline = 0.0
         if self._route_timeout and not self._uploading:
-            limits.append(self._exchange.started + self._route_timeout)
+            deadline = self._counting_from + self._route_timeout
         if self._idle_timeout:
-            limits.append(now + self._idle_timeout)
-        self.deadline = min(limits, default=0.0)
+            silent = self._finish.now() + self._idle_timeout
+            deadline = min(deadline, silent) if deadline else silent
+        self.deadline = deadline
 
     # -- connecting and sending
 
     def _connect(self) -> None:
         connecting = self._connecting = self._endpoint.connect()
         connecting.addCallbacks(self._connected, self._unreachable)
-        connecting.addErrback(lambda failure: log.failure("forwarding failed", failure))
+        connecting.addErrback(self._failed)
 
     def _connected(self, connection: UpstreamConnection) -> None:
         self._connecting = None
@@ -88,20 +108,28 @@ class Forwarding:
         cause = "connection_timeout" if slow else "connection_failure"
         self._finish.upstream_unreachable(self._exchange, failure.getErrorMessage(), cause)
 
+    def _failed(self, failure: Failure) -> None:
+        """Something of ours failed: the exchange is not left without an answer."""
+        log.failure("forwarding failed", failure, request_id=self._exchange.request.id)
+        if not self._over:
+            self._end()
+            self._drop_connection()
+            self._finish.internal_error(self._exchange)
+
     def _send(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         exchange = self._exchange
         connection.send(self, self._head, no_body=exchange.request.method == "HEAD", more=self._uploading)
         if self._uploading:
             connection.throttle(exchange)
-            exchange.read_body(self)
+            exchange.read_body()
 
     # -- the request's body
 
     def body_data(self, data: bytes) -> None:
         connection = self._connection
         if connection is not None and connection.alive:
-            self._touch(self._finish.now())
+            self._touch()
             connection.write(encode_chunk(data) if self._chunked else data)
 
     def body_end(self) -> None:
@@ -112,10 +140,8 @@ class Forwarding:
                 connection.write(LAST_CHUNK)
             connection.unthrottle()
             connection.sent()
-        # The route's time-out counts from here: an upload takes as long as it takes.
-        self._touch(self._finish.now())
-        if self._route_timeout:
-            self.deadline = min(self._last + self._route_timeout, self.deadline or float("inf"))
+        self._counting_from = self._finish.now()
+        self._touch()
 
     def exchange_lost(self) -> None:
         """The client is gone."""
@@ -139,7 +165,7 @@ class Forwarding:
             self._finish_answer()
             self._finish.upstream_head(exchange, head, data, end=True)
             return
-        self._touch(self._finish.now())
+        self._touch()
         self._throttling = True
         connection = self._connection
         assert connection is not None  # noqa: S101 - it is answering
@@ -154,28 +180,34 @@ class Forwarding:
                 exchange.send_data(data)
             exchange.send_end()
             return
-        self._touch(self._finish.now())
+        self._touch()
         exchange.send_data(data)
 
-    def answer_failed(self, malformed: bool, untouched: bool) -> None:
+    def answer_failed(self, fault: Fault, error: str) -> None:
         connection, self._connection = self._connection, None
         if self._over:
             return
-        exchange = self._exchange
-        again = connection is not None and connection.used > 1 and untouched and not malformed
-        if again and exchange.request.method in _REPEATABLE and exchange.request.head.content_length in (None, 0) and not self._chunked:
+        if fault is Fault.UNTOUCHED and connection is not None and connection.used > 1 and self._repeatable():
             self._connect()
             return
         self._end()
+        exchange = self._exchange
         if self._answered:
             exchange.details = "upstream_reset_after_response_started"
             exchange.reset()
-        elif malformed:
-            self._finish.upstream_malformed(exchange)
+        elif fault is Fault.MALFORMED:
+            self._finish.upstream_malformed(exchange, error)
+        elif fault is Fault.TLS:
+            self._finish.upstream_unreachable(exchange, error, "TLS_error")
         else:
             self._finish.upstream_closed(exchange)
 
-    def expired(self, now: float) -> None:
+    def _repeatable(self) -> bool:
+        """Whether the request may be sent again on a new connection: safe, and still at hand in full."""
+        head = self._exchange.request.head
+        return self._exchange.request.method in _REPEATABLE and not head.content_length and not head.chunked
+
+    def expired(self, now: float) -> None:  # noqa: ARG002 (Waiting's signature)
         self._end()
         self._drop_connection()
         if self._answered:

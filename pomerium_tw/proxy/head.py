@@ -1,7 +1,7 @@
-"""From the bytes of one request head to a :class:`~pomerium_tw.model.Head`: checked, sorted and stripped in one go.
+"""The bytes of one request head become a :class:`~pomerium_tw.model.Head`: checked, sorted and stripped.
 
-Strict by RFC 9112: what two parsers could read differently is refused (spec/threats SM rows). Pure functions of bytes and
-rules, so that a connection may remember the last blocks it saw.
+Strict by RFC 9112: what two parsers could read differently is refused (spec/threats SM rows). Pure functions
+of bytes and rules, so that a connection may remember the last blocks it saw.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ _UNTRUSTED = frozenset(
 )
 """Claims about the connection that only a trusted hop may make; dropped (spec/threats HS-11..14, HS-19)."""
 _UNTRUSTED_PREFIXES = (b"x-pomerium-", b"x-envoy-", b"x-ssl-client-")
-_NOT_NOMINABLE = _REBUILT | _UNTRUSTED | frozenset((b"authorization", b"content-type", b"content-encoding", b"date"))
+_NOT_NOMINABLE = (
+    _REBUILT | _UNTRUSTED | frozenset((b"authorization", b"content-type", b"content-encoding", b"date"))
+)
 """What ``Connection`` cannot make us drop (spec/threats HS-05)."""
 
 
@@ -97,13 +99,18 @@ class HeadRules:
 
 
 def alias(name: bytes) -> bytes:
-    """The one spelling under which upstreams may confuse header names: lower case, ``_`` and ``.`` as ``-``."""
+    """The spelling under which upstreams may confuse header names: lower case, ``_`` and ``.`` as ``-``."""
     return name.lower().translate(_ALIAS)
 
 
-def incomplete_fault(buffer: bytes) -> HeadError | None:
-    """Whether an unfinished head can already not become a good one: a bare CR or LF, or too many bytes."""
-    if buffer.count(b"\n") != buffer.count(b"\r\n") or buffer.count(b"\r", 0, -1) > buffer.count(b"\r\n"):
+def incomplete_fault(buffer: bytes, seen: int = 0) -> HeadError | None:
+    """Whether an unfinished head can already not become a good one: a bare CR or LF, or too many bytes.
+
+    ``seen``: how many of its bytes were found good before.
+    """
+    at = seen - 1 if buffer[seen - 1 : seen] == b"\r" else seen
+    ends = buffer.count(b"\r\n", at)
+    if buffer.count(b"\n", at) != ends or buffer.count(b"\r", at, -1) > ends:
         return HeadError(400, "a line of the request does not end in CRLF")
     if len(buffer) > MAX_HEAD_BYTES:
         return HeadError(431, "the request head is too large")
@@ -185,7 +192,12 @@ class _HeadBuilder:
 
     def _passes(self, lower: bytes, value: bytes) -> bool:
         spelled = lower.translate(_ALIAS)
-        if spelled in _HOP_BY_HOP or spelled in _REBUILT or spelled in _UNTRUSTED or spelled in self.rules.owned_names:
+        if (
+            spelled in _HOP_BY_HOP
+            or spelled in _REBUILT
+            or spelled in _UNTRUSTED
+            or spelled in self.rules.owned_names
+        ):
             return False
         if spelled.startswith(_UNTRUSTED_PREFIXES):
             return False
@@ -196,7 +208,7 @@ class _HeadBuilder:
 
 def is_own_authorization(value: bytes) -> bool:
     """Whether an Authorization value speaks to us and not to the upstream (spec/identity §8.2)."""
-    return value.startswith((b"Pomerium ", b"Bearer Pomerium-"))
+    return value[:16].lower().startswith((b"pomerium ", b"bearer pomerium-"))
 
 
 def _host(values: list[bytes]) -> tuple[str, int | None]:
@@ -215,7 +227,11 @@ def _framing(lengths: list[bytes], encodings: list[bytes]) -> tuple[int | None, 
     """Body length or chunked: exactly one way to read the body, or none (RFC 9112 §6)."""
     if encodings:
         codings = [coding.strip(b" \t").lower() for line in encodings for coding in line.split(b",")]
-        if lengths or len(encodings) > 1 or (b"chunked" in codings and codings != [b"chunked"] and b"identity" in codings):
+        if (
+            lengths
+            or len(encodings) > 1
+            or (b"chunked" in codings and codings != [b"chunked"] and b"identity" in codings)
+        ):
             raise HeadError(400, "the length of the body is ambiguous")
         if codings != [b"chunked"]:
             known = all(coding.split(b";")[0] in (b"chunked", b"identity") for coding in codings)

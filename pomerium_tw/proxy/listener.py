@@ -13,9 +13,11 @@ from twisted.logger import Logger
 from ..model import Peer
 from ..pages import bare_reply
 from ..telemetry import Access, AccessLog
+from .downstream import DownstreamConnection
 from .finish import Finish, status_line
 from .generation import Generation
-from .http1 import DownstreamConnection, Http1Exchange
+from .head import HeadError
+from .http1 import Http1Exchange
 from .sweep import Sweep
 
 log = Logger("pomerium.proxy")
@@ -23,10 +25,15 @@ log = Logger("pomerium.proxy")
 MAX_CONNECTIONS = 50_000
 """Most client connections of one listener (spec/proxy §3.6)."""
 _ID_BATCH = 256
+_REFUSAL_LINES = {
+    405: b"Connection: close\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+    426: b"Connection: close, upgrade\r\nUpgrade: HTTP/1.1\r\n",
+}
+"""What RFC 9110 (§15.5.6, §15.5.22) asks of these refusals."""
 
 
 class RequestIds:
-    """UUIDs of version 4 (RFC 9562 §5.4), from randomness drawn in batches: a system call each costs more than the rest."""
+    """UUIDs of version 4 (RFC 9562 §5.4), from randomness drawn in batches: system calls cost the most."""
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._random = random
@@ -42,15 +49,16 @@ class RequestIds:
         h = self._hex
         # The version digit is 4; the variant's two bits come from a table of its digit.
         variant = "89ab"[int(h[at + 16], 16) & 3]
-        return f"{h[at : at + 8]}-{h[at + 8 : at + 12]}-4{h[at + 13 : at + 16]}-{variant}{h[at + 17 : at + 20]}-{h[at + 20 : at + 32]}"
+        front = f"{h[at : at + 8]}-{h[at + 8 : at + 12]}-4{h[at + 13 : at + 16]}"
+        return f"{front}-{variant}{h[at + 17 : at + 20]}-{h[at + 20 : at + 32]}"
 
 
 class Listener(Factory):
-    """Makes and keeps client connections; hands each request the generation that is current when it arrives."""
+    """Makes and keeps client connections; each request gets the generation that is current as it arrives."""
 
     noisy = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (built in one place)
         self,
         generation: Generation,
         finish: Finish,
@@ -69,7 +77,7 @@ class Listener(Factory):
         self._access_log = access_log
         self._connections: set[DownstreamConnection] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:
+    def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:  # noqa: ARG002 (Twisted's signature)
         if len(self._connections) >= MAX_CONNECTIONS:
             log.warn("a connection was refused: {limit} are open", limit=MAX_CONNECTIONS)
             return None
@@ -92,15 +100,30 @@ class Listener(Factory):
         address = peer.host.partition("%")[0].removeprefix("::ffff:")
         return Peer(address, peer.port)
 
-    def refusal(self, status: int, message: str) -> bytes:
-        """A whole answer to bytes that are not a request, after which the connection ends."""
-        reply = bare_reply(status, message)
+    def refused(self, error: HeadError, peer: Peer) -> bytes:
+        """Log bytes that are not a request; the answer to them."""
+        request_id = self.new_request_id()
+        log.info(
+            "request refused: {status} {message}",
+            status=error.status,
+            message=error.message,
+            ip=peer.address,
+            request_id=request_id,
+        )
+        return self.refusal(error, request_id)
+
+    def refusal(self, error: HeadError, request_id: str) -> bytes:
+        """A whole answer after which the connection ends."""
+        reply = bare_reply(error.status, error.message)
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in reply.headers)
-        return b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\nDate: %b\r\nConnection: close\r\n\r\n%b" % (
-            status_line(status),
+        return b"HTTP/1.1 %b\r\n%b%b%bContent-Length: %d\r\nDate: %b\r\nX-Request-Id: %b\r\n\r\n%b" % (
+            status_line(error.status),
+            _REFUSAL_LINES.get(error.status, b"Connection: close\r\n"),
             lines,
+            self.generation.response_lines,
             len(reply.body),
             self._finish.date(),
+            request_id.encode(),
             reply.body,
         )
 

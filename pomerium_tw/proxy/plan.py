@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import re2
@@ -12,11 +13,24 @@ from .head import alias
 
 Matcher = Callable[[str], bool]
 
+_DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:[/;]|$)")
+
 
 class RoutePlan:
     """One route with its cluster, its path test, and the byte strings it adds to heads."""
 
-    __slots__ = ("_host", "_prefix", "_removed", "_replacement", "_set", "cluster", "matches", "response_lines", "route")
+    __slots__ = (
+        "_host",
+        "_prefix",
+        "_removed",
+        "_replacement",
+        "_set",
+        "_set_lines",
+        "cluster",
+        "matches",
+        "response_lines",
+        "route",
+    )
 
     def __init__(self, route: Route, cluster: Cluster) -> None:
         self.route = route
@@ -28,8 +42,9 @@ class RoutePlan:
         implicit = first.path if first.path not in ("", "/") else ""
         self._replacement = (route.prefix_rewrite or implicit).encode("ascii")
         self._host = route.host_rewrite
-        self._removed = frozenset(name.lower().encode() for name in route.remove_request_headers)
-        self._set = dict(route.set_request_headers)
+        self._removed = frozenset(alias(name.encode()) for name in route.remove_request_headers)
+        self._set = frozenset(alias(name.encode()) for name in route.set_request_headers)
+        self._set_lines = header_lines(route.set_request_headers)
 
     @property
     def name(self) -> str:
@@ -37,12 +52,17 @@ class RoutePlan:
 
     # -- the request head that goes upstream
 
-    def target(self, request: Request) -> bytes:
-        """Path after rewriting, and the query (spec/proxy §2.5)."""
+    def target(self, request: Request) -> bytes | None:
+        """Path after rewriting, and the query (spec/proxy §2.5).
+
+        None when rewriting would make a dot segment of what was none, such as ``/a../b`` less its ``/a``.
+        """
         raw_path, _, query = request.target
         if self._replacement:
             raw_path = self._replacement + raw_path[_raw_length(raw_path, len(self._prefix)) :]
             raw_path = b"/" + raw_path.lstrip(b"/")
+            if _DOT_SEGMENT.search(raw_path):
+                return None
         return raw_path if query is None else raw_path + b"?" + query
 
     def host(self, request: Request, upstream: Upstream) -> str:
@@ -51,15 +71,19 @@ class RoutePlan:
             return self._host
         return request.authority if self.route.preserve_host_header else upstream.authority
 
-    def lines(self, request: Request, upstream: Upstream, forwarded_for: bytes, identity_lines: bytes) -> bytes:
-        """Every header line for the upstream but body framing and request id; a pure function of its arguments' heads."""
-        forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (forwarded_for, request.scheme.encode())
+    def lines(
+        self, request: Request, upstream: Upstream, forwarded_for: bytes, identity_lines: bytes
+    ) -> bytes:
+        """Every header line for the upstream but body framing and request id."""
+        forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
+            forwarded_for,
+            request.scheme.encode(),
+        )
         if not self.route.preserve_host_header:
             forwarded += b"X-Forwarded-Host: %b\r\n" % request.authority.encode()
-        passed = request.head.passed
+        lines = request.head.passed + forwarded + identity_lines
         if self._set:
-            passed = without(passed, frozenset(name.lower().encode() for name in self._set))
-        lines = passed + forwarded + identity_lines + header_lines(self._set)
+            lines = without(lines, self._set) + self._set_lines
         if self._removed:
             lines = without(lines, self._removed)
         return b"Host: " + self.host(request, upstream).encode("ascii") + b"\r\n" + lines
@@ -87,10 +111,12 @@ def _raw_length(raw_path: bytes, decoded: int) -> int:
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
     """Header lines with their CRLFs; names and values were validated when the configuration was read."""
-    return b"".join(b"%b: %b\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items())
+    return b"".join(
+        b"%b: %b\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()
+    )
 
 
 def without(lines: bytes, names: frozenset[bytes]) -> bytes:
-    """``lines`` less the headers called ``names`` (lower case), under any alias."""
+    """``lines`` less the headers called ``names`` (aliases), however they are spelled."""
     kept = [line for line in lines.split(b"\r\n")[:-1] if alias(line.partition(b":")[0]) not in names]
     return b"".join(line + b"\r\n" for line in kept)

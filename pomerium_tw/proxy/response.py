@@ -26,6 +26,13 @@ _DROPPED = frozenset(
 )
 
 
+_LENGTH_ONLY = frozenset((b"content-length",))
+_NOT_NOMINABLE = frozenset(
+    (b"content-length", b"content-type", b"content-encoding", b"set-cookie", b"location")
+)
+"""What an upstream's ``Connection`` does not make us drop: the answer would mean something else."""
+
+
 class ResponseError(ValueError):
     """An answer that cannot be passed on: how it ends is not certain, or it is not HTTP/1."""
 
@@ -46,30 +53,39 @@ class ResponseHead(NamedTuple):
 
 
 def parse_response_head(block: bytes, overwritten: frozenset[bytes]) -> ResponseHead:
-    """``block``: status line and header lines with their CRLFs. ``overwritten``: names (lower case) that we set instead.
+    """``block``: status line and header lines with their CRLFs.
 
-    Raises ResponseError.
+    ``overwritten``: names (lower case) that we set instead. Raises ResponseError.
     """
     first, _, rest = block.partition(b"\r\n")
     match = _STATUS_LINE.fullmatch(first)
-    if match is None or len(block) > MAX_HEAD_BYTES or rest.count(b"\r\n") > MAX_HEADERS or _LINES.fullmatch(rest) is None:
+    if (
+        match is None
+        or len(block) > MAX_HEAD_BYTES
+        or rest.count(b"\r\n") > MAX_HEADERS
+        or _LINES.fullmatch(rest) is None
+    ):
         raise ResponseError("the answer's head is not HTTP/1")
     status = int(match[2])
-    passed: list[bytes] = []
     lengths: list[bytes] = []
     codings: list[bytes] = []
     tokens: set[bytes] = set()
-    for name, value in _FIELD.findall(rest):
-        lower = name.lower()
+    fields = [(name.lower(), name, value) for name, value in _FIELD.findall(rest)]
+    for lower, _, value in fields:
         if lower == b"content-length":
             lengths.append(value.strip(b" \t"))
         elif lower == b"transfer-encoding":
             codings.append(value.strip(b" \t").lower())
         elif lower == b"connection":
             tokens.update(token.strip(b" \t").lower() for token in value.split(b","))
-        if lower not in _DROPPED and lower not in overwritten and alias(lower) not in _DROPPED:
-            passed.append(name + b":" + value + b"\r\n")
     length, chunked = _framing(lengths, codings)
+    # A 204 has no content, not even none of a length (RFC 9110 §8.6).
+    dropped = overwritten | (tokens - _NOT_NOMINABLE) | (_LENGTH_ONLY if status == 204 else frozenset())
+    passed = [
+        name + b":" + value + b"\r\n"
+        for lower, name, value in fields
+        if alias(lower) not in _DROPPED and lower not in dropped
+    ]
     # HTTP/1.0 upstreams close unless they say otherwise; so does an answer that ends with its connection.
     kept = b"close" not in tokens and (match[1] == b"1" or b"keep-alive" in tokens)
     return ResponseHead(status, match[2] + b" " + (match[3] or b""), b"".join(passed), length, chunked, kept)

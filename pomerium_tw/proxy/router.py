@@ -10,7 +10,7 @@ from .plan import RoutePlan
 
 
 class Router:
-    """Exact hosts first and alone; wildcard routes only for hosts that no route names; file order within a host."""
+    """Exact hosts first and alone; wildcards only for hosts that no route names; file order within a host."""
 
     def __init__(self, plans: Sequence[RoutePlan], *, any_port: bool = True) -> None:
         exact: dict[str, list[RoutePlan]] = {}

@@ -1,4 +1,4 @@
-"""Answering by a tree of twisted.web resources: an exchange dressed as the channel that a twisted.web Request expects."""
+"""Answering by twisted.web resources: an exchange dressed as the channel of a twisted.web Request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, ITransport
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, getChildForRequest
@@ -19,6 +20,8 @@ from .http1 import Http1Exchange
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IPushProducer
+
+log = Logger("pomerium.proxy")
 
 MAX_OWN_BODY = 64 * 1024
 """Longest body that our own pages read: forms and small JSON."""
@@ -40,7 +43,7 @@ class _Site:
 
 @implementer(ITransport)
 class ResourceChannel:
-    """Carries one twisted.web Request over one exchange. Also the taker of the request's body, with a limit."""
+    """Carries one twisted.web Request over one exchange. Takes the request's body too, up to a limit."""
 
     def __init__(self, exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
         self.site = _Site(root)
@@ -58,12 +61,19 @@ class ResourceChannel:
         self._size += len(data)
         if self._size <= MAX_OWN_BODY:
             self._body.append(data)
+        else:
+            self._body.clear()
+            _too_large(self._exchange, self._finish)
 
     def body_end(self) -> None:
+        try:
+            self._render()
+        except Exception:
+            log.failure("request failed", request_id=self._exchange.request.id)
+            self._finish.internal_error(self._exchange)
+
+    def _render(self) -> None:
         exchange = self._exchange
-        if self._size > MAX_OWN_BODY:
-            self._finish.reply(exchange, bare_reply(413, "the form is too large"), "request_payload_too_large")
-            return
         incoming = exchange.request
         request = self._request = OwnRequest(self, parsePOSTFormSubmission=True)
         request.incoming = incoming
@@ -85,11 +95,14 @@ class ResourceChannel:
 
     # -- what twisted.web.http.Request calls on its channel
 
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        pairs = headers.getAllRawHeaders() if isinstance(headers, Headers) else [(name, [value]) for name, value in headers]
+    def writeHeaders(self, _version: bytes, code: bytes, _reason: bytes, headers: Any) -> None:
+        if isinstance(headers, Headers):
+            headers = headers.getAllRawHeaders()
+        else:
+            headers = [(name, [value]) for name, value in headers]
         lines: list[bytes] = []
         sized = False
-        for name, values in pairs:
+        for name, values in headers:
             lower = name.lower()
             sized = sized or lower == b"content-length"
             if lower not in (b"date", b"server", b"transfer-encoding", b"connection"):
@@ -104,13 +117,13 @@ class ResourceChannel:
     def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
 
-    def requestDone(self, request: OwnRequest) -> None:
+    def requestDone(self, _request: OwnRequest) -> None:
         self._request = None
         if not self._ended:
             self._ended = True
             self._exchange.send_end()
 
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
+    def registerProducer(self, producer: IPushProducer, _streaming: bool) -> None:
         self._exchange.throttle(producer)
 
     def unregisterProducer(self) -> None:
@@ -137,8 +150,13 @@ def serve(exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
     """Let ``root`` answer. The body is read first, in full, up to MAX_OWN_BODY."""
     head = exchange.request.head
     if (head.content_length or 0) > MAX_OWN_BODY:
-        finish.reply(exchange, bare_reply(413, "the form is too large"), "request_payload_too_large")
+        _too_large(exchange, finish)
     elif head.text(b"content-type").lower().startswith("multipart/"):
         finish.reply(exchange, bare_reply(415, "forms are taken URL-encoded only"), "unsupported_media_type")
     else:
-        exchange.read_body(ResourceChannel(exchange, root, finish))
+        exchange.attend(ResourceChannel(exchange, root, finish))
+        exchange.read_body()
+
+
+def _too_large(exchange: Http1Exchange, finish: Finish) -> None:
+    finish.reply(exchange, bare_reply(413, "the form is too large"), "request_payload_too_large")

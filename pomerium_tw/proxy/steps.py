@@ -1,4 +1,4 @@
-"""The built-in steps: route, identify, authorize, forward (normalise and strip happen as the head is read)."""
+"""The built-in steps: route, identify, authorize, forward. Normalising and stripping is done by then."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .target import ASTERISK
 MAX_HEAD_MEMO = 32
 """Entries that one header block's memo may hold."""
 
+_ABOUT_SERVER = Reply(200, ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),))
 _OWN_PATHS = frozenset(("/ping", "/healthz", "/.pomerium", "/.well-known/pomerium"))
 _OWN_PREFIXES = ("/.pomerium/", "/.well-known/pomerium/")
 """Reserved on every host, whatever the routes say (spec/proxy §3.1)."""
@@ -44,7 +45,7 @@ class RouteStep:
         services: Mapping[str, tuple[frozenset[str], IResource]],
         identify: Callable[[Request, str], Identity],
     ) -> None:
-        """``services``: host → (paths reserved there besides the usual ones, tree): the authenticate service's host.
+        """``services``: the authenticate service's host → (paths reserved there besides the usual, tree).
 
         ``identify``: who is asking on one of our own pages, given the route's provider id.
         """
@@ -63,7 +64,7 @@ class RouteStep:
             if _reserved(path):
                 return self._serve(exchange, self._own)
         elif request.target is ASTERISK:
-            return Respond(Reply(200, ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)), "direct_response")
+            return Respond(_ABOUT_SERVER, "direct_response")
         plan = exchange.plan = self._find(request)
         if plan is None:
             return Respond(local_reply(texts.route_not_found(), request), "route_not_found")
@@ -96,7 +97,7 @@ class IdentifyStep:
         self._mirror = mirror
         self._cookie_name = cookie_name
 
-    def advance(self, exchange: Exchange) -> Outcome | None | Deferred[Outcome | None]:
+    def advance(self, exchange: Exchange) -> Deferred[Outcome | None] | Outcome | None:
         refusal = self._look_up(exchange)
         if exchange.identity is ANONYMOUS and refusal is None and exchange.request.head.cookie is not None:
             head = exchange.request.head
@@ -118,7 +119,7 @@ class IdentifyStep:
         return None
 
     async def _wait(self, exchange: Exchange, version: int) -> Outcome | None:
-        """The slow way, once: a session made elsewhere a moment ago is about to arrive (spec/identity §6.6)."""
+        """The slow way, once: a session made elsewhere will be here in a moment (spec/identity §6.6)."""
         try:
             await self._mirror.wait_for(version)
         except StoreUnavailable:
@@ -191,6 +192,10 @@ class ForwardStep:
         assert plan is not None  # noqa: S101 - the route step ran
         request = exchange.request
         endpoint = plan.cluster.pick()
+        target = plan.target(request)
+        if target is None:
+            facts = texts.bad_request("The rewritten path of this address would lead elsewhere.")
+            return Respond(local_reply(facts, request), "rewritten_path_rejected")
         lines = self._lines(request, plan, endpoint, exchange.identity)
         head = request.head
         framing = b""
@@ -202,7 +207,7 @@ class ForwardStep:
             plan.cluster.name,
             endpoint,
             b"%b %b HTTP/1.1\r\n%b%bX-Request-Id: %b\r\n\r\n"
-            % (request.method.encode(), plan.target(request), lines, framing, request.id.encode()),
+            % (request.method.encode(), target, lines, framing, request.id.encode()),
         )
 
     def _lines(self, request: Request, plan: RoutePlan, endpoint: Endpoint, identity: Identity) -> bytes:

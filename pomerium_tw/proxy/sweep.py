@@ -21,8 +21,10 @@ class Waiting(Protocol):
 
 
 class Sweep:
-    """Ends what has waited too long. Joining and leaving cost a set operation, which timers do not (measured: 0.1 µs
-    against 3 µs for a callLater and its cancel)."""
+    """Ends what has waited too long.
+
+    Joining and leaving cost a set operation (0.1 µs), where a timer costs a callLater and its cancel (3 µs).
+    """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -42,6 +44,9 @@ class Sweep:
         self.start()
         now = self._clock.seconds()
         for waiting in [each for each in self._waiting if 0 < each.deadline <= now]:
+            # Ending one may have ended another, or set it going again.
+            if waiting not in self._waiting or not 0 < waiting.deadline <= now:
+                continue
             try:
                 waiting.expired(now)
             except Exception:

@@ -1,4 +1,4 @@
-"""The request line: method, version, and the one normal form of the target that everybody decides on and forwards."""
+"""The request line: method, version, and the one normal form of the target, decided on and forwarded."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _refuse_version(version: bytes) -> None:
 
 
 def parse_target(method: str, raw: bytes, head: Head, rules: TargetRules) -> Target:
-    """The normal form of an origin-form, absolute-form or (for OPTIONS) asterisk-form target. Raises HeadError."""
+    """The normal form of a target in origin, absolute or (OPTIONS) asterisk form. Raises HeadError."""
     path, mark, query = raw.partition(b"?")
     if _PLAIN.fullmatch(path) and path and (not mark or (_VISIBLE.fullmatch(query) and b"#" not in query)):
         return Target(path, path.decode("ascii"), query if mark else None)
@@ -102,7 +102,11 @@ def _normalise(raw: bytes, head: Head, rules: TargetRules) -> Target:
         path = _remove_dot_segments(path)
         if rules.merge_slashes:
             path = _SLASHES.sub(b"/", path)
-    text = unquote_to_bytes(path).decode("utf-8", "surrogateescape")
+    try:
+        text = unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        # Overlong forms among them: an upstream might read slashes and dots in what is no text to a policy.
+        raise HeadError(400, "the path is not UTF-8") from None
     return Target(path, text, query if mark else None)
 
 

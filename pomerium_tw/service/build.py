@@ -9,7 +9,7 @@ from twisted.web.resource import IResource
 
 from ..authenticate import Conversation, SignInLinks, route_host_resources, service_host_resources
 from ..authorize import Authorizer, UpstreamHeaders
-from ..config import ConfigError, Loaded, Problem, Settings
+from ..config import ConfigError, KeyPath, Loaded, Problem, Settings
 from ..model import Identity, Request
 from ..pages import UserDocument, UserPage, own_tree
 from ..proxy import (
@@ -35,7 +35,7 @@ from .policies import Policies
 from .provider import Provider
 from .routes import build_route
 from .secrets import Secrets
-from .upstreams import build_cluster
+from .upstreams import build_cluster, check_upstreams
 
 
 @dataclass(frozen=True)
@@ -55,34 +55,56 @@ class DryBuild:
         settings = loaded.settings
         policies, provider = Policies(loaded), Provider(loaded)
         problems = [*policies.problems, *provider.problems]
-        problems += _route_authorities(loaded)
         certificates = []
-        for pair in settings.certificate_pairs:
+        for path, pair in zip(_certificate_paths(settings), settings.certificate_pairs, strict=True):
             try:
                 certificates.append(ServerCertificate.load(pair.chain, pair.key))
             except TLSError as error:
-                problems.append(Problem(loaded.span("certificate_file"), str(error)))
+                problems.append(Problem(loaded.span(*path), str(error)))
         trust, signing_keys = TrustRoots(), None
         try:
             trust = TrustRoots(settings.certificate_authority)
         except TLSError as error:
-            problems.append(Problem(loaded.span("certificate_authority"), str(error)))
+            key = (
+                "certificate_authority_file"
+                if settings.certificate_authority_file
+                else "certificate_authority"
+            )
+            problems.append(Problem(loaded.span(key), str(error)))
+        problems += _upstream_problems(loaded, trust)
         try:
             signing_keys = secrets.signing_keys(settings.signing_key)
         except SigningKeyError as error:
-            problems.append(Problem(loaded.span("signing_key"), str(error)))
+            key = "signing_key_file" if settings.signing_key_file else "signing_key"
+            problems.append(Problem(loaded.span(key), str(error)))
         if problems or signing_keys is None:
-            raise ConfigError(problems, loaded.warnings)
+            raise ConfigError(sorted(problems, key=_place), loaded.warnings)
         return cls(loaded, policies, provider, trust, tuple(certificates), signing_keys)
 
 
-def _route_authorities(loaded: Loaded) -> list[Problem]:
+def _place(problem: Problem) -> tuple[str, int, int]:
+    return problem.span.file, problem.span.line, problem.span.column
+
+
+def _certificate_paths(settings: Settings) -> list[KeyPath]:
+    """Where each of ``settings.certificate_pairs`` is written."""
+    paths: list[KeyPath] = [("certificate",)] if settings.certificate is not None else []
+    paths += [("certificates", index) for index in range(len(settings.certificates))]
+    if settings.certificate_file is not None:
+        paths.append(("certificate_file",))
+    return paths
+
+
+def _upstream_problems(loaded: Loaded, trust: TrustRoots) -> list[Problem]:
     problems = []
     for path, route in loaded.settings.all_routes:
+        key = "tls_custom_ca"
         try:
-            TrustRoots(route.tls_custom_ca, system=False)
+            roots = TrustRoots(route.tls_custom_ca, system=False) if route.tls_custom_ca else trust
+            key = "to"
+            check_upstreams(build_route(loaded.settings, route, ""), roots)
         except TLSError as error:
-            problems.append(Problem(loaded.span(*path, "tls_custom_ca"), str(error)))
+            problems.append(Problem(loaded.span(*path, key), str(error)))
     return problems
 
 
@@ -99,7 +121,9 @@ class _Builder:
         self._settings: Settings = dry.loaded.settings
         self._conversation = self._make_conversation()
         signer = AssertionSigner(dry.signing_keys, parts.reactor.seconds, lambda: str(uuid.uuid4()))
-        self._headers = UpstreamHeaders(signer, self._settings.jwt_claims_headers, parts.reactor.seconds, number)
+        self._headers = UpstreamHeaders(
+            signer, self._settings.jwt_claims_headers, parts.reactor.seconds, number
+        )
 
     def _make_conversation(self) -> Conversation:
         settings, parts = self._settings, self._parts

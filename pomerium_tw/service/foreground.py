@@ -12,11 +12,9 @@ from twisted.python.failure import Failure
 
 from ..config import load
 from ..telemetry import LineWriter, start_logging
-from .run import PomeriumService
+from .run import STANDARD_OUTPUT, PomeriumService
 
 log = Logger("pomerium.service")
-
-STANDARD_OUTPUT = 1
 
 
 def run_service(config_path: str | None, environ: Mapping[str, str], reactor: Any) -> int:
@@ -36,7 +34,7 @@ def run_service(config_path: str | None, environ: Mapping[str, str], reactor: An
         try:
             service.startService()
         except CannotListenError as error:
-            log.error("cannot listen: {error}", error=error)
+            log.error("cannot listen: {error}", error=error)  # noqa: TRY400 - says it all
             fatal(Failure())
         else:
             service.ready.addErrback(fatal)

@@ -70,7 +70,9 @@ class Parts:
                 debug=settings.access_log_level in ("trace", "debug"),
             ),
             decision_log=DecisionLog(
-                writer, settings.authorize_log_fields, enabled=settings.log_level in ("trace", "debug", "info")
+                writer,
+                settings.authorize_log_fields,
+                enabled=settings.log_level in ("trace", "debug", "info"),
             ),
             threads=threads,
         )

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from policy_grammar import Criterion, Path, Policy, PolicySyntaxError, Span, did_you_mean, parse_data, parse_text
 from twisted.logger import Logger
+
+from policy_grammar import (
+    Criterion,
+    Path,
+    Policy,
+    PolicySyntaxError,
+    Span,
+    did_you_mean,
+    parse_data,
+    parse_text,
+)
 
 from ..config import InlinePolicy, KeyPath, Loaded, PolicyFile, PolicyName, Problem, RouteSettings
 from ..policy import CompiledPolicy, compile_policy, legacy_policy
@@ -73,7 +83,9 @@ class Policies:
     def _by_name(self, name: str, span: Span) -> Policy:
         found = self._named.get(name)
         if found is None:
-            hint = did_you_mean(name, sorted(self._named)) if self._named else "list its file under policy_files"
+            hint = (
+                did_you_mean(name, sorted(self._named)) if self._named else "list its file under policy_files"
+            )
             raise PolicySyntaxError(f"there is no policy called {name!r}", span, hint)
         return found
 

@@ -18,6 +18,16 @@ from ..identity import (
 )
 from ..model import Secret
 
+_KEYS = {
+    "authenticate_url": "authenticate_service_url",
+    "client_id": "idp_client_id",
+    "client_secret": "idp_client_secret",
+    "request_params": "idp_request_params",
+    "scopes": "idp_scopes",
+    "url": "idp_provider_url",
+}
+"""Field of a provider's settings → configuration key."""
+
 
 class Provider:
     """The configured provider, dry: its settings are checked, nothing is asked of the network."""
@@ -45,8 +55,11 @@ class Provider:
             self._settings = factory.settings_model(**_values(settings))
         except ValidationError as error:
             for details in error.errors(include_url=False, include_input=False):
-                key = f"idp_provider_{details['loc'][0]}" if details["loc"] else "idp_provider"
-                self.problems.append(Problem(span, f"{settings.idp_provider}: {key}: {details['msg']}"))
+                key = _KEYS.get(str(details["loc"][0]) if details["loc"] else "", "idp_provider")
+                message = details["msg"].removeprefix("Value error, ")
+                if not message.startswith("idp_"):
+                    message = f"{key}: {message}"
+                self.problems.append(Problem(loaded.span(key), f"{settings.idp_provider}: {message}"))
             return
         self._factory = factory
         self.id = provider_id(self._settings)
@@ -55,7 +68,9 @@ class Provider:
         """Provider id → provider."""
         if self._factory is None or self._settings is None:
             return {}
-        return {self.id: self._factory.build(self._settings, BoundedClient(reactor, trust_pem), reactor.seconds)}
+        return {
+            self.id: self._factory.build(self._settings, BoundedClient(reactor, trust_pem), reactor.seconds)
+        }
 
 
 def _values(settings: Settings) -> dict[str, Any]:

@@ -24,7 +24,9 @@ def build_route(settings: Settings, route: RouteSettings, idp_id: str) -> Route:
         prefix_rewrite=route.prefix_rewrite,
         host_rewrite=route.host_rewrite,
         preserve_host_header=route.preserve_host_header,
-        pass_identity_headers=settings.pass_identity_headers if identity_headers is None else identity_headers,
+        pass_identity_headers=settings.pass_identity_headers
+        if identity_headers is None
+        else identity_headers,
         jwt_issuer_format=route.jwt_issuer_format or settings.jwt_issuer_format,
         timeout=settings.default_upstream_timeout if route.timeout is None else route.timeout,
         idle_timeout=STREAM_IDLE_SECONDS if route.idle_timeout is None else route.idle_timeout,

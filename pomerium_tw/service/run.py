@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService, Service
-from twisted.internet.defer import Deferred
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 
 from ..config import Address, ConfigError, Loaded, Problem, load
+from ..databroker import StoreUnavailable
 from ..proxy import Listener
 from ..telemetry import LineWriter
 from ..tls import ServerContexts, fallback_certificate
@@ -23,6 +25,12 @@ from .parts import Parts
 from .secrets import Secrets
 
 log = Logger("pomerium.service")
+
+STANDARD_OUTPUT = 1
+"""File descriptor of the logs."""
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+_NO_IPV6 = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
 def check(loaded: Loaded) -> list[Problem]:
@@ -36,7 +44,7 @@ def check(loaded: Loaded) -> list[Problem]:
 
 def make_service(
     config_path: str | None, environ: Mapping[str, str], writer: LineWriter | None = None, reactor: Any = None
-) -> IService:
+) -> PomeriumService:
     """The proxy as a Twisted service. Raises ConfigError; nothing listens before it is started.
 
     ``writer`` takes access and authorize log; standard output by default.
@@ -44,8 +52,7 @@ def make_service(
     loaded = load(Path(config_path) if config_path else None, environ)
     if reactor is None:
         from twisted.internet import reactor
-    service: IService = PomeriumService(loaded, reactor, writer or LineWriter(sys.stdout.fileno(), reactor))
-    return service
+    return PomeriumService(loaded, reactor, writer or LineWriter(STANDARD_OUTPUT, reactor))
 
 
 class PomeriumService(Service):
@@ -63,15 +70,25 @@ class PomeriumService(Service):
         parts = self._parts
         secure = not loaded.settings.insecure_server
         self._listener = Listener(
-            self._generation, parts.finish, parts.sweep, parts.access_log, reactor, "https" if secure else "http"
+            self._generation,
+            parts.finish,
+            parts.sweep,
+            parts.access_log,
+            reactor,
+            "https" if secure else "http",
         )
         self._factory: IProtocolFactory = self._listener
         if secure:
             certificates = dry.certificates or (fallback_certificate(reactor.seconds()),)
             self._factory = TLSMemoryBIOFactory(ServerContexts(certificates), False, self._listener)
         self._port: IListeningPort | None = None
+        self._cleans_up = False
+        self._starting: Deferred[None] = succeed(None)
         self.ready: Deferred[None] = Deferred()
-        """Fires when the records are loaded and requests can be decided; fails when the store cannot be opened."""
+        """Fires when records are loaded and requests can be decided; fails when the store cannot be opened.
+
+        Does neither when the service is stopped first.
+        """
 
     def privilegedStartService(self) -> None:
         self._listen()
@@ -82,21 +99,29 @@ class PomeriumService(Service):
             log.warn("{warning}", warning=warning)
         self._listen()
         self._parts.sweep.start()
-        starting = Deferred.fromCoroutine(self._start())
-        starting.addErrback(lambda failure: log.failure("the databroker cannot be opened", failure))
-        starting.chainDeferred(self.ready)
+        self._starting = Deferred.fromCoroutine(self._start())
 
     async def _start(self) -> None:
-        await self._parts.store.start()
-        await self._parts.mirror.start()
-        self._parts.clean_up.start()
-        log.info("ready: {count} routes", count=len(self._generation.clusters))
+        try:
+            await self._parts.store.start()
+            if self.running:
+                await self._parts.mirror.start()
+        except StoreUnavailable as error:
+            if self.running:
+                log.error("the databroker cannot be opened: {error}", error=error)  # noqa: TRY400 - says it all
+                self.ready.errback(Failure())
+            return
+        if self.running:
+            self._parts.clean_up.start()
+            self._cleans_up = True
+            log.info("ready: {count} routes", count=len(self._generation.clusters))
+            self.ready.callback(None)
 
     def _listen(self) -> None:
         if self._port is None:
             address = self._loaded.settings.address
             self._port = _listen(self._reactor, address, self._factory)
-            log.info("listening on {address}", address=address)
+            log.info("listening on {address.host}, port {address.port}", address=self._port.getHost())
 
     @property
     def port_number(self) -> int:
@@ -114,8 +139,10 @@ class PomeriumService(Service):
         self._generation.close()
         parts = self._parts
         parts.sweep.stop()
-        parts.clean_up.stop()
+        if self._cleans_up:
+            parts.clean_up.stop()
         parts.mirror.stop()
+        await self._starting
         await parts.store.stop()
         await parts.threads.close()
         self._writer.flush()
@@ -127,14 +154,14 @@ class PomeriumService(Service):
 
 def _listen(reactor: Any, address: Address, factory: IProtocolFactory) -> IListeningPort:
     """Bind; an empty host means every address, IPv4 and IPv6."""
-    backlog = 1024
     if address.host:
-        port: IListeningPort = reactor.listenTCP(address.port, factory, backlog, address.host)
+        port: IListeningPort = reactor.listenTCP(address.port, factory, BACKLOG, address.host)
         return port
     try:
-        port = reactor.listenTCP(address.port, factory, backlog, "::")
+        port = reactor.listenTCP(address.port, factory, BACKLOG, "::")
     except CannotListenError as error:
-        if error.socketError.errno is None:
+        # A port that is taken is taken: half of the addresses would be worse than none.
+        if error.socketError.errno not in _NO_IPV6:
             raise
-        port = reactor.listenTCP(address.port, factory, backlog, "0.0.0.0")  # noqa: S104 - what "" means
+        port = reactor.listenTCP(address.port, factory, BACKLOG, "0.0.0.0")  # noqa: S104 - what "" means
     return port

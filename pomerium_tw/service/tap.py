@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from ..config import ConfigError
 from ..transport import install_reactor
+
+if TYPE_CHECKING:
+    from .run import PomeriumService
 
 
 class Options(usage.Options):
@@ -18,16 +22,31 @@ class Options(usage.Options):
     longdesc = "Runs the proxy. Without a configuration file the environment alone is read."
     optParameters = [["config", "c", None, "Configuration file: YAML, JSON or TOML."]]
 
+    service: PomeriumService
+
     def postOptions(self) -> None:
+        """Builds the service. Raises usage.UsageError for a configuration that cannot be used.
+
+        Not left to :func:`makeService`: twistd shows errors of usage in here alone.
+        """
         # twistd has not chosen a reactor yet unless it was told to by --reactor.
         install_reactor()
+        from .run import make_service
+
+        try:
+            self.service = make_service(self["config"], os.environ)
+        except ConfigError as error:
+            raise usage.UsageError(f"the configuration cannot be used:\n{_explained(error)}") from error
+
+
+def _explained(error: ConfigError) -> str:
+    return "\n".join(f"{each}\n  {each.hint}" if each.hint else str(each) for each in error.problems)
 
 
 def makeService(options: Options) -> IService:
-    """Raises usage.UsageError, which twistd shows, for a configuration that cannot be used."""
-    from .run import make_service
+    """The service, which ends the process when its store cannot be opened."""
+    from twisted.internet import reactor
 
-    try:
-        return make_service(options["config"], os.environ)
-    except ConfigError as error:
-        raise usage.UsageError(f"the configuration cannot be used:\n{error}") from error
+    stop: Any = reactor
+    options.service.ready.addErrback(lambda _failure: stop.stop())
+    return options.service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.endpoints import wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 
 from ..model import Route, Upstream
 from ..proxy import Cluster, Endpoint
@@ -21,16 +21,27 @@ def build_cluster(reactor: Any, route: Route, trust: TrustRoots) -> Cluster:
     overwritten = frozenset(name.lower().encode("ascii") for name in route.set_response_headers)
     roots = TrustRoots(route.tls_custom_ca, system=False) if route.tls_custom_ca else trust
     endpoints = [
-        Endpoint(upstream, _endpoint(reactor, route, upstream, roots), overwritten) for upstream in route.upstreams
+        Endpoint(upstream, _endpoint(reactor, route, upstream, roots), overwritten)
+        for upstream in route.upstreams
     ]
     return Cluster(route.name, endpoints)
+
+
+def check_upstreams(route: Route, trust: TrustRoots) -> None:
+    """Raises TLSError for an upstream whose name TLS cannot check."""
+    for upstream in route.upstreams:
+        if upstream.scheme == "https":
+            _tls(route, upstream, trust)
 
 
 def _endpoint(reactor: Any, route: Route, upstream: Upstream, trust: TrustRoots) -> IStreamClientEndpoint:
     plain = client_endpoint(reactor, upstream.host, upstream.port)
     if upstream.scheme == "http":
         return plain
-    name = route.tls_server_name or upstream.host
-    creator = client_connection(name, None if route.tls_skip_verify else trust)
-    wrapped: IStreamClientEndpoint = wrapClientTLS(creator, plain)
+    wrapped: IStreamClientEndpoint = wrapClientTLS(_tls(route, upstream, trust), plain)
     return wrapped
+
+
+def _tls(route: Route, upstream: Upstream, trust: TrustRoots) -> IOpenSSLClientConnectionCreator:
+    name = route.tls_server_name or upstream.host
+    return client_connection(name, None if route.tls_skip_verify else trust)

@@ -81,15 +81,22 @@ class HandleCodec:
 
 
 def _from_claims(header: dict[str, object], claims: dict[str, object]) -> SessionHandle:
-    audience = claims.get("aud", [])
-    session_id, user_id, idp_id = claims.get("jti"), claims.get("sub"), claims.get("idp_id")
-    issued_at, version = claims.get("iat"), claims.get("databroker_record_version")
     if header.get("typ") != TYPE:
         raise HandleError("a token of another purpose is not a session handle")
+    session_id, user_id, idp_id = claims.get("jti"), claims.get("sub"), claims.get("idp_id")
+    audience = claims.get("aud")
     if not (
         isinstance(session_id, str) and session_id and isinstance(user_id, str) and isinstance(idp_id, str)
     ):
         raise HandleError("a session handle without an id")
-    if not (isinstance(issued_at, int) and isinstance(version, int) and isinstance(audience, list)):
-        raise HandleError("a session handle with fields of the wrong type")
-    return SessionHandle(session_id, user_id, tuple(map(str, audience)), idp_id, issued_at, version)
+    if not isinstance(audience, list) or not all(isinstance(host, str) for host in audience):
+        raise HandleError("a session handle whose audience is not a list of hosts")
+    issued_at, version = _whole(claims, "iat"), _whole(claims, "databroker_record_version")
+    return SessionHandle(session_id, user_id, tuple(audience), idp_id, issued_at, version)
+
+
+def _whole(claims: dict[str, object], name: str) -> int:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise HandleError(f"a session handle whose {name} is not a whole number")
+    return value

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..model import Request
 from .lines import LineWriter
 from .stamp import Stamp
+from .template import compile_fields
 
 DEFAULT_ACCESS_FIELDS = (
     "upstream-cluster",
@@ -27,6 +28,18 @@ DEFAULT_ACCESS_FIELDS = (
 MAX_FIELD_CHARACTERS = 2048
 """Longer values of client-sent fields are cut, with their length noted (spec/threats LG-03)."""
 
+CREDENTIAL_HEADERS = frozenset(
+    (
+        b"authorization",
+        b"cookie",
+        b"proxy-authorization",
+        b"x-pomerium-authorization",
+        b"x-pomerium-jwt-assertion",
+    )
+)
+"""Headers that are logged as stars when they are chosen: who reads the log must not become the caller."""
+STARS = "********"
+
 
 class Access(NamedTuple):
     """What the log says of one finished exchange."""
@@ -44,9 +57,6 @@ class Access(NamedTuple):
     """Why this status: ``via_upstream``, ``route_not_found`` …"""
 
 
-Fragment = Callable[[Access], str]
-
-
 def clip(text: str) -> str:
     """Client-sent text in a length fit for a log."""
     if len(text) <= MAX_FIELD_CHARACTERS:
@@ -54,41 +64,35 @@ def clip(text: str) -> str:
     return f"{text[:MAX_FIELD_CHARACTERS]}… ({len(text)} characters)"
 
 
-def _of_head(name: str, text: Callable[[Request], str]) -> Fragment:
-    """A fragment that depends on the header block alone and is made once for it."""
-
-    def fragment(access: Access) -> str:
-        memo = access.request.head.memo
-        found = memo.get(name)
-        if found is None:
-            found = memo[name] = f',"{name}":{quote(clip(text(access.request)))}'
-        return found
-
-    return fragment
+def escaped(raw: bytes) -> str:
+    """A part of a request target as a JSON string."""
+    return quote(clip(raw.decode("ascii")))
 
 
-def _path(access: Access) -> str:
-    return f',"path":{quote(clip(access.request.target.raw_path.decode("ascii")))}'
-
-
-_FRAGMENTS: dict[str, Fragment] = {
-    "upstream-cluster": lambda access: f',"upstream-cluster":{quote(access.cluster)}',
-    "cluster-stat-name": lambda access: f',"cluster-stat-name":{quote(access.cluster)}',
-    "method": lambda access: f',"method":"{access.request.method}"',
-    "authority": _of_head("authority", lambda request: request.authority),
-    "path": _path,
-    "query": lambda access: f',"query":{quote(clip((access.request.target.query or b"").decode("ascii")))}',
-    "user-agent": _of_head("user-agent", lambda request: request.head.text(b"user-agent")),
-    "referer": _of_head("referer", lambda request: request.head.text(b"referer").partition("?")[0]),
-    "forwarded-for": _of_head("forwarded-for", lambda request: request.head.text(b"x-forwarded-for")),
-    "request-id": lambda access: f',"request-id":"{access.request.id}"',
-    "ip": lambda access: f',"ip":"{access.request.peer.address}"',
-    "duration": lambda access: f',"duration":{(access.ended - access.started) * 1000:.3f}',
-    "size": lambda access: f',"size":{access.size}',
-    "response-code": lambda access: f',"response-code":{access.status}',
-    "response-code-details": lambda access: f',"response-code-details":"{access.details}"',
+_MOVING = {
+    "upstream-cluster": ',"upstream-cluster":{quote(access.cluster)}',
+    "cluster-stat-name": ',"cluster-stat-name":{quote(access.cluster)}',
+    "method": ',"method":"{access.request.method}"',
+    "path": ',"path":{escaped(access.request.target.raw_path)}',
+    "query": ',"query":{escaped(access.request.target.query or b"")}',
+    "request-id": ',"request-id":"{access.request.id}"',
+    "ip": ',"ip":"{access.request.peer.address}"',
+    "duration": ',"duration":{(access.ended - access.started) * 1000:.3f}',
+    "size": ',"size":{access.size}',
+    "response-code": ',"response-code":{access.status}',
+    "response-code-details": ',"response-code-details":{quote(access.details)}',
 }
-ACCESS_FIELDS = frozenset(_FRAGMENTS)
+"""Fields that differ from one exchange to the next; see :mod:`.template`."""
+
+_OF_HEAD: dict[str, Callable[[Request], str]] = {
+    "authority": lambda request: request.authority,
+    "user-agent": lambda request: request.head.text(b"user-agent"),
+    "referer": lambda request: request.head.text(b"referer").partition("?")[0],
+    "forwarded-for": lambda request: request.head.text(b"x-forwarded-for"),
+}
+"""Fields that depend on the header block alone."""
+
+ACCESS_FIELDS = frozenset((*_MOVING, *_OF_HEAD))
 _QUIET_PATHS = frozenset(("/ping", "/healthz"))
 
 
@@ -109,10 +113,10 @@ class AccessLog:
         fields = tuple(fields)
         self._enabled = enabled
         self._writer = writer
-        self._fragments = [_FRAGMENTS[name] for name in fields if name in _FRAGMENTS]
+        scope = {"quote": quote, "escaped": escaped}
+        self._fields = compile_fields("access", fields, _MOVING, scope, _OF_HEAD, _remembered)
         headers = [name.removeprefix("headers.") for name in fields if name.startswith("headers.")]
-        if headers:
-            self._fragments.append(_selected_headers(headers))
+        self._headers = _selected_headers(headers) if headers else None
         self._debug = debug
         self._stamp = Stamp()
 
@@ -124,17 +128,40 @@ class AccessLog:
             if not self._debug:
                 return
             level = "debug"
-        body = "".join([fragment(access) for fragment in self._fragments])
+        body = self._fields(access)
+        if self._headers is not None:
+            body += self._headers(access)
+        time = self._stamp(access.ended)
         self._writer.line(
-            f'{{"level":"{level}","time":"{self._stamp(access.ended)}","message":"http-request","service":"proxy"{body}}}\n'
+            f'{{"level":"{level}","time":"{time}","message":"http-request","service":"proxy"{body}}}\n'
         )
 
 
-def _selected_headers(names: list[str]) -> Fragment:
+def _remembered(names: tuple[str, ...]) -> Callable[[Access], str]:
+    """Fields of the header block as one text, which the block remembers."""
+
+    def text(access: Access) -> str:
+        request = access.request
+        memo = request.head.memo
+        found: str | None = memo.get(text)
+        if found is None:
+            pairs = [f',"{name}":{quote(clip(_OF_HEAD[name](request)))}' for name in names]
+            found = memo[text] = "".join(pairs)
+        return found
+
+    return text
+
+
+def _selected_headers(names: list[str]) -> Callable[[Access], str]:
+    wanted = [(name, name.lower().encode()) for name in names]
+
     def fragment(access: Access) -> str:
         head = access.request.head
-        found = ((name, head.get(name.lower().encode())) for name in names)
-        pairs = [f"{quote(name)}:{quote(clip(head.text(name.lower().encode())))}" for name, value in found if value is not None]
+        pairs = [
+            f"{quote(name)}:{quote(STARS if key in CREDENTIAL_HEADERS else clip(head.text(key)))}"
+            for name, key in wanted
+            if head.get(key) is not None
+        ]
         return f',"headers":{{{",".join(pairs)}}}'
 
     return fragment

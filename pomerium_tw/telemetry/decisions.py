@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
 
 from ..model import Decision, Identity, Request, Route
-from .access import clip
+from .access import clip, escaped
 from .lines import LineWriter
 from .stamp import Stamp
+from .template import compile_fields
 
 DEFAULT_AUTHORIZE_FIELDS = (
     "request-id",
@@ -22,21 +23,25 @@ DEFAULT_AUTHORIZE_FIELDS = (
     "email",
     "route-id",
 )
+MAX_ENDINGS = 4096
+"""Decisions whose text is kept: they are shared objects, as few as the policies have outcomes."""
 
-Fragment = Callable[[Request, Route, Identity], str]
+_MOVING = {
+    "request-id": ',"request-id":"{request.id}"',
+    "check-request-id": ',"check-request-id":"{request.id}"',
+    "method": ',"method":"{request.method}"',
+    "path": ',"path":{escaped(request.target.raw_path)}',
+    "query": ',"query":{escaped(request.target.query or b"")}',
+}
+"""Fields that differ from one request to the next; see :mod:`.template`."""
 
 
 def _session_id(_request: Request, _route: Route, identity: Identity) -> str:
     return f',"session-id":{quote(identity.session.id)}' if identity.session else ""
 
 
-_FRAGMENTS: dict[str, Fragment] = {
-    "request-id": lambda request, _route, _identity: f',"request-id":"{request.id}"',
-    "check-request-id": lambda request, _route, _identity: f',"check-request-id":"{request.id}"',
-    "method": lambda request, _route, _identity: f',"method":"{request.method}"',
-    "path": lambda request, _route, _identity: f',"path":{quote(clip(request.target.raw_path.decode("ascii")))}',
-    "query": lambda request, _route, _identity: f',"query":{quote(clip((request.target.query or b"").decode("ascii")))}',
-    "host": lambda request, _route, _identity: f',"host":{quote(request.authority)}',
+_STANDING: dict[str, Callable[[Request, Route, Identity], str]] = {
+    "host": lambda request, _route, _identity: f',"host":{quote(clip(request.authority))}',
     "ip": lambda request, _route, _identity: f',"ip":"{request.peer.address}"',
     "session-id": _session_id,
     "user": lambda _request, _route, identity: f',"user":{quote(identity.user_id)}',
@@ -44,7 +49,9 @@ _FRAGMENTS: dict[str, Fragment] = {
     "route-id": lambda _request, route, _identity: f',"route-id":"{route.id}"',
     "cluster-stat-name": lambda _request, route, _identity: f',"cluster-stat-name":{quote(route.name)}',
 }
-AUTHORIZE_FIELDS = frozenset(_FRAGMENTS)
+"""Fields that stay the same while one connection uses one route as one caller."""
+
+AUTHORIZE_FIELDS = frozenset((*_MOVING, *_STANDING))
 
 
 class DecisionLog:
@@ -55,24 +62,50 @@ class DecisionLog:
     ) -> None:
         self._writer = writer
         self._enabled = enabled
-        self._fragments = [_FRAGMENTS[name] for name in fields if name in _FRAGMENTS]
+        scope = {"escaped": escaped}
+        parameters = "request, route, identity"
+        self._fields = compile_fields(parameters, fields, _MOVING, scope, _STANDING, _remembered)
         self._stamp = Stamp()
-        self._endings: dict[Decision, str] = {}
+        self._endings: dict[int, tuple[Decision, str]] = {}
 
-    def record(self, now: float, request: Request, route: Route, identity: Identity, decision: Decision) -> None:
+    def record(
+        self, now: float, request: Request, route: Route, identity: Identity, decision: Decision
+    ) -> None:
         if not self._enabled:
             return
-        ending = self._endings.get(decision)
-        if ending is None:
-            # Decisions are shared objects, as few as the policies have outcomes.
-            ending = self._endings[decision] = _ending(decision)
-        body = "".join([fragment(request, route, identity) for fragment in self._fragments])
-        self._writer.line(
-            f'{{"level":"info","time":"{self._stamp(now)}","message":"authorize check","service":"authorize"{body}{ending}}}\n'
+        body = self._fields(request, route, identity)
+        start = (
+            f'{{"level":"info","time":"{self._stamp(now)}","message":"authorize check","service":"authorize"'
         )
+        self._writer.line(f"{start}{body}{self._ending(decision)}}}\n")
+
+    def _ending(self, decision: Decision) -> str:
+        """Values and reasons. Decisions are shared: the entry keeps its decision, and so its id, alive."""
+        found = self._endings.get(id(decision))
+        if found is not None:
+            return found[1]
+        ending = _reasons(decision)
+        if len(self._endings) < MAX_ENDINGS:
+            self._endings[id(decision)] = (decision, ending)
+        return ending
 
 
-def _ending(decision: Decision) -> str:
+def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], str]:
+    """Standing fields as one text, which the header block remembers for its last route and caller."""
+
+    def text(request: Request, route: Route, identity: Identity) -> str:
+        memo = request.head.memo
+        found = memo.get(text)
+        if found is None or found[0] is not identity or found[1] is not route:
+            whole = "".join([_STANDING[name](request, route, identity) for name in names])
+            found = memo[text] = (identity, route, whole)
+        remembered: str = found[2]
+        return remembered
+
+    return text
+
+
+def _reasons(decision: Decision) -> str:
     parts = []
     for action, value, reasons in (
         ("allow", decision.allow, decision.allow_reasons),

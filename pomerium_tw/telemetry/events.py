@@ -37,7 +37,7 @@ LOG_LEVELS = frozenset(_LEVELS)
 
 @implementer(ILogObserver)
 class JSONObserver:
-    """Writes an event as one line: level, time, message, logger, request id and traceback where there is one."""
+    """Writes an event as one line: level, time, message, logger, and request id and traceback if any."""
 
     def __init__(self, writer: LineWriter) -> None:
         self._writer = writer
@@ -68,4 +68,6 @@ def start_logging(writer: LineWriter, level: str = "info") -> None:
     predicate = LogLevelFilterPredicate(_LEVELS[level])
     predicate.setLogLevelForNamespace("twisted.internet.protocol.Factory", LogLevel.warn)
     predicate.setLogLevelForNamespace("twisted.web.client", LogLevel.warn)
-    globalLogBeginner.beginLoggingTo([FilteringLogObserver(JSONObserver(writer), [predicate])], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo(
+        [FilteringLogObserver(JSONObserver(writer), [predicate])], redirectStandardIO=False
+    )

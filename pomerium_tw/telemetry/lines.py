@@ -16,7 +16,7 @@ FLUSH_BYTES = 64 * 1024
 class LineWriter:
     """Writes whole lines to a file descriptor.
 
-    A log that cannot be written must not stop decisions (spec/threats LG-06): failed batches are dropped and counted.
+    A log that cannot be written must not stop decisions (spec/threats LG-06): what fails is counted.
     """
 
     def __init__(self, fd: int, clock: IReactorTime, write: Callable[[int, bytes], int] = os.write) -> None:
@@ -26,6 +26,7 @@ class LineWriter:
         self._lines: list[str] = []
         self._size = 0
         self._timer: IDelayedCall | None = None
+        self._torn = False
         self.dropped_lines = 0
         """Lines lost because the log could not be written."""
 
@@ -46,10 +47,14 @@ class LineWriter:
             self._timer = None
         lines, self._lines, self._size = self._lines, [], 0
         data = "".join(lines).encode()
+        if self._torn:
+            # Writing failed in the middle of a line: what follows must not be read as its rest.
+            data = b"\n" + data
         while data:
             try:
                 written = self._write(self._fd, data)
             except OSError:
-                self.dropped_lines += data.count(b"\n")
+                self.dropped_lines += data.count(b"\n") - data.startswith(b"\n")
                 return
+            self._torn = data[written - 1 : written] != b"\n"
             data = data[written:]

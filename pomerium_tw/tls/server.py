@@ -1,4 +1,4 @@
-"""TLS towards clients: one context for each certificate, chosen by the name the client asks for (spec/proxy §4.1)."""
+"""TLS towards clients: a context for each certificate, chosen by the name asked for (spec/proxy §4.1)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
@@ -43,47 +44,87 @@ class ServerCertificate:
             raise TLSError("the certificate cannot be read as PEM") from error
         try:
             private = load_pem_private_key(key.reveal(), None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise TLSError("the private key cannot be read as PEM: is it encrypted?") from error
         as_bytes = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if private.public_key().public_bytes(*as_bytes) != certificates[0].public_key().public_bytes(*as_bytes):
+        try:
+            public = certificates[0].public_key().public_bytes(*as_bytes)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise TLSError("the certificate's key is of a kind that is not supported") from error
+        if private.public_key().public_bytes(*as_bytes) != public:
             raise TLSError("the private key does not belong to the certificate")
-        return cls(certificates, crypto.PKey.from_cryptography_key(private))  # type: ignore[arg-type]  # any private key
+        loaded = cls(certificates, crypto.PKey.from_cryptography_key(private))  # type: ignore[arg-type]  # any key
+        loaded.context()
+        return loaded
 
     @property
     def names(self) -> tuple[str, ...]:
-        """DNS names in lower case; the common name where there are none."""
-        leaf = self.chain[0]
+        """DNS names in lower case."""
         try:
-            alternatives = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            names = alternatives.get_values_for_type(x509.DNSName)
+            extension = self.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
         except x509.ExtensionNotFound:
-            names = [str(name.value) for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        return tuple(name.lower() for name in names)
+            return ()
+        return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
+
+    @property
+    def common_names(self) -> tuple[str, ...]:
+        """Common names in lower case: old certificates have nothing else."""
+        found = self.chain[0].subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return tuple(str(name.value).lower() for name in found)
+
+    def context(self) -> SSL.Context:
+        """A new server context. Raises TLSError for what OpenSSL refuses, a weak key for instance."""
+        options = ssl.CertificateOptions(
+            privateKey=self.key,
+            certificate=crypto.X509.from_cryptography(self.chain[0]),
+            extraCertChain=[crypto.X509.from_cryptography(each) for each in self.chain[1:]],
+            raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
+            acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
+            # Without protocols, handshakes of clients that offer some abort (spec/speed §6).
+            acceptableProtocols=list(ALPN),
+        )
+        try:
+            context: SSL.Context = options.getContext()
+        except SSL.Error as error:
+            reason = error.args[0][0][-1] if error.args and error.args[0] else "no reason given"
+            raise TLSError(f"OpenSSL refuses the certificate or its key: {reason}") from error
+        context.set_options(SSL.OP_NO_RENEGOTIATION)
+        return context
 
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerContexts:
-    """Answers each handshake with the certificate for its name: exact, then wildcard, then the first one."""
+    """Answers each handshake with the certificate for its name.
+
+    The order is: a DNS name that is equal, a wildcard for one label, a common name, the first certificate.
+    """
 
     def __init__(self, certificates: Sequence[ServerCertificate]) -> None:
         if not certificates:
             raise TLSError("a TLS listener needs a certificate")
         self._by_name: dict[str, SSL.Context] = {}
+        self._by_common_name: dict[str, SSL.Context] = {}
         contexts = []
         for certificate in certificates:
-            context = _context(certificate)
+            context = certificate.context()
             context.set_tlsext_servername_callback(self._choose)
             contexts.append(context)
             for name in certificate.names:
                 self._by_name.setdefault(name, context)
+            for name in certificate.common_names:
+                self._by_common_name.setdefault(name, context)
         self._default = contexts[0]
 
     def find(self, name: str) -> SSL.Context:
         """The context for a server name, in any case, with or without a final dot."""
         wanted = name.lower().rstrip(".")
         wildcard = "*." + wanted.partition(".")[2]
-        return self._by_name.get(wanted) or self._by_name.get(wildcard) or self._default
+        return (
+            self._by_name.get(wanted)
+            or self._by_name.get(wildcard)
+            or self._by_common_name.get(wanted)
+            or self._default
+        )
 
     def _choose(self, connection: SSL.Connection) -> None:
         # An exception in here would not stop the handshake: see to it that none leaves (spec/threats TL-06).
@@ -98,21 +139,6 @@ class ServerContexts:
         connection = SSL.Connection(self._default, None)
         connection.set_app_data(tlsProtocol)
         return connection
-
-
-def _context(certificate: ServerCertificate) -> SSL.Context:
-    options = ssl.CertificateOptions(
-        privateKey=certificate.key,
-        certificate=crypto.X509.from_cryptography(certificate.chain[0]),
-        extraCertChain=[crypto.X509.from_cryptography(each) for each in certificate.chain[1:]],
-        raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
-        acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
-        # Without protocols, handshakes of clients that offer some abort (spec/speed §6).
-        acceptableProtocols=list(ALPN),
-    )
-    context: SSL.Context = options.getContext()
-    context.set_options(SSL.OP_NO_RENEGOTIATION)
-    return context
 
 
 def _refusing_context() -> SSL.Context:

@@ -1,11 +1,14 @@
-"""Whom our own clients believe: the system's authorities and those of the settings, or a route's own alone."""
+"""Whom our own clients believe: the system's authorities and those of the settings, or a route's alone."""
 
 from __future__ import annotations
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
-from twisted.internet._sslverify import IOpenSSLTrustRoot  # nothing public lets a root be added to the system's
+
+# Nothing public lets a root be added to the system's.
+from twisted.internet._sslverify import IOpenSSLTrustRoot
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
@@ -17,7 +20,7 @@ class TrustRoots:
     """Certificate authorities for outgoing connections."""
 
     def __init__(self, pem: bytes = b"", *, system: bool = True) -> None:
-        """``pem``: any number of certificates. ``system`` adds the system's. Raises TLSError when unreadable."""
+        """``pem``: any number of certificates; ``system`` adds the system's. Raises TLSError."""
         try:
             found = x509.load_pem_x509_certificates(pem) if pem.strip() else []
         except ValueError as error:
@@ -40,12 +43,19 @@ ALPN = (b"http/1.1",)
 
 
 def client_connection(name: str, trust: TrustRoots | None) -> IOpenSSLClientConnectionCreator:
-    """TLS to a server that must prove to be ``name`` (host name or IP literal); None trusts whoever answers."""
+    """TLS to a server that must prove to be ``name`` (host name or IP literal); None trusts whoever answers.
+
+    Raises TLSError for a name that no certificate can be checked against.
+    """
     host = name.strip("[]").partition("%")[0]
-    if trust is None:
-        return _Unverified(host)
-    extra = {"acceptableProtocols": list(ALPN)}
-    creator: IOpenSSLClientConnectionCreator = ssl.optionsForClientTLS(host, trust, extraCertificateOptions=extra)
+    try:
+        if trust is None:
+            return _Unverified(host)
+        creator: IOpenSSLClientConnectionCreator = ssl.optionsForClientTLS(
+            host, trust, acceptableProtocols=list(ALPN)
+        )
+    except UnicodeError as error:
+        raise TLSError(f"{host!r} is not a host name that a certificate can name: {error}") from error
     return creator
 
 
@@ -54,13 +64,14 @@ class _Unverified:
     """For ``tls_skip_verify``: the name is sent, nothing is checked."""
 
     def __init__(self, host: str) -> None:
-        self._name = b"" if ":" in host or host.replace(".", "").isdigit() else host.encode("idna")
-        options = ssl.CertificateOptions(verify=False, acceptableProtocols=list(ALPN))
-        self._context = options.getContext()
+        # Servers are not named by their addresses (RFC 6066 §3).
+        self._name = b"" if isIPAddress(host) or isIPv6Address(host) else host.encode("idna")
+        self._context: SSL.Context = ssl.CertificateOptions(verify=False).getContext()
 
     def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
         connection.set_app_data(tlsProtocol)
+        connection.set_alpn_protos(list(ALPN))
         if self._name:
             connection.set_tlsext_host_name(self._name)
         return connection

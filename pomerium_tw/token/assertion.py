@@ -21,17 +21,23 @@ class AssertionSigner:
         self._now = now
         self._new_id = new_id
 
-    def sign(self, host: str, claims: Mapping[str, Any], issuer_format: IssuerFormat = "hostOnly") -> str:
-        """An assertion for the upstream behind ``host``, good for five minutes.
+    def payload(
+        self, host: str, claims: Mapping[str, Any], issuer_format: IssuerFormat = "hostOnly"
+    ) -> dict[str, Any]:
+        """What an assertion for the upstream behind ``host`` says; good for five minutes.
 
         ``claims`` say whom it speaks of; they never replace issuer, audience, id and times.
         """
         issued = int(self._now())
-        envelope = {
+        return {
+            **claims,
             "iss": f"https://{host}/" if issuer_format == "uri" else host,
             "aud": host,
             "jti": self._new_id(),
             "iat": issued,
             "exp": issued + ASSERTION_LIFETIME,
         }
-        return self._keys.sign({**claims, **envelope})
+
+    def sign(self, payload: Mapping[str, Any]) -> str:
+        """The assertion as a compact JWS."""
+        return self._keys.sign(payload)

@@ -13,7 +13,7 @@ from ..model import Secret
 
 NONCE_BYTES = 12
 MAX_SEALED_CHARACTERS = 16_384
-"""Longest text that :meth:`Sealer.open` looks at: longer ones cannot be ours, as cookies and URLs are shorter."""
+"""Longest text that :meth:`Sealer.open` looks at: cookies and URLs, which carry ours, are shorter."""
 
 
 class SealError(ValueError):
@@ -36,8 +36,8 @@ def decode(text: str) -> bytes:
 class Sealer:
     """AES-256-GCM-SIV (RFC 8452) under one key, with older keys still opening what they sealed.
 
-    GCM-SIV keeps its promises even if a nonce should repeat. ``bound`` names the context (cookie name, host …); the
-    parts are length-prefixed, so that no byte can move from one to the next.
+    GCM-SIV keeps its promises even if a nonce should repeat. ``bound`` names the context (cookie name, host);
+    its parts are length-prefixed: no byte can move from one to the next.
     """
 
     def __init__(

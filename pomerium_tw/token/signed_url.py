@@ -67,7 +67,10 @@ class SignedURLs:
             raise SignatureError("the address is not signed")
         bare = _with_query(url, query)
         # Every key is tried, whatever the first says: the time taken does not tell which one matched.
-        good = [hmac.compare_digest(signature.encode(), _mac(key, bare, issued, expiry).encode()) for key in self._keys]
+        good = [
+            hmac.compare_digest(signature.encode(), _mac(key, bare, issued, expiry).encode())
+            for key in self._keys
+        ]
         if not any(good):
             raise SignatureError("the signature does not match the address")
         now = self._now()
@@ -76,11 +79,6 @@ class SignedURLs:
         if now < int(issued) - LEEWAY:
             raise SignatureError("the link is from the future: check the clocks")
         return query
-
-
-def sign_query(key: Secret, url: str, issued: int, expiry: int) -> str:
-    """The bare signature of a URL that already carries its sorted query: what foreign signers compute."""
-    return _mac(key, url, str(issued), str(expiry))
 
 
 def _mac(key: Secret, url: str, issued: str, expiry: str) -> str:

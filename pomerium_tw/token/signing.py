@@ -44,7 +44,11 @@ class VerificationKey:
     @cached_property
     def id(self) -> str:
         """``kid``: the RFC 7638 SHA-256 thumbprint in lower-case hex."""
-        required = {name: value for name, value in self._public_members.items() if name in ("crv", "e", "kty", "n", "x", "y")}
+        required = {
+            name: value
+            for name, value in self._public_members.items()
+            if name in ("crv", "e", "kty", "n", "x", "y")
+        }
         canonical = json.dumps(required, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -60,7 +64,9 @@ class VerificationKey:
             members = RSAAlgorithm.to_jwk(self.public, as_dict=True)
         else:
             members = OKPAlgorithm.to_jwk(self.public, as_dict=True)
-        return {name: str(value) for name, value in members.items() if name in ("kty", "crv", "x", "y", "n", "e")}
+        return {
+            name: str(value) for name, value in members.items() if name in ("kty", "crv", "x", "y", "n", "e")
+        }
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,13 @@ def load_signing_keys(value: Secret) -> SigningKeys:
     published: list[VerificationKey] = []
     for number, block in enumerate(blocks, 1):
         try:
-            loaded = load_pem_public_key(block) if b"PUBLIC KEY" in block else load_pem_private_key(block, None)
+            loaded = (
+                load_pem_public_key(block) if b"PUBLIC KEY" in block else load_pem_private_key(block, None)
+            )
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise SigningKeyError(f"key {number} cannot be read as PEM: is it encrypted or cut off?") from error
+            raise SigningKeyError(
+                f"key {number} cannot be read as PEM: is it encrypted or cut off?"
+            ) from error
         if isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
             if private is None and published:
                 raise SigningKeyError("the first key must be a private one: it signs")
@@ -132,7 +142,9 @@ def _algorithm(public: object, number: int) -> str:
         return "RS256"
     if isinstance(public, ed25519.Ed25519PublicKey):
         return "EdDSA"
-    raise SigningKeyError(f"key {number} is of a kind that cannot sign here: use EC P-256 (ES256), RSA of 2048 bits or Ed25519")
+    raise SigningKeyError(
+        f"key {number} is of a kind that cannot sign here: use EC P-256 (ES256), RSA of 2048 bits or Ed25519"
+    )
 
 
 def _distinct(keys: list[VerificationKey]) -> tuple[VerificationKey, ...]:

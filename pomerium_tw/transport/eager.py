@@ -19,24 +19,30 @@ class _EagerWrites:
     bufferSize = READ_BYTES
 
     def write(self: Any, data: bytes) -> None:
-        # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
-        if (
-            data
-            and not self._tempDataBuffer
-            and self.offset == len(self.dataBuffer)
-            and self.connected
-            and not self.disconnecting
-            and not self._writeDisconnected
-        ):
+        if data and self._may_write_now():
             try:
                 sent = self.socket.send(data)
             except OSError:
-                # A full buffer or a lost peer: the reactor finds out and reports, never we from inside a write.
+                # A full buffer or a lost peer: the reactor finds out and reports, never we inside a write.
                 sent = 0
             if sent == len(data):
                 return
             data = data[sent:]
         super().write(data)  # type: ignore[misc]  # the class that this is mixed into
+
+    def _may_write_now(self: Any) -> bool:
+        return (
+            # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
+            not self._tempDataBuffer
+            and self.offset == len(self.dataBuffer)
+            and self.connected
+            and not self.disconnecting
+            and not self._writeDisconnected
+            # After startTLS, bytes given to the transport are to be encrypted first.
+            and not self.TLS
+            # A pull producer is asked for more when the reactor has written, and never otherwise.
+            and (self.producer is None or self.streamingProducer)
+        )
 
 
 class EagerServer(_EagerWrites, tcp.Server):

@@ -21,8 +21,10 @@ def is_localhost_name(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost")
 
 
-def client_endpoint(reactor: Any, host: str, port: int, timeout: float = CONNECT_SECONDS) -> IStreamClientEndpoint:
-    """An endpoint for ``host``: an IP literal (IPv6 with or without brackets), a name under ``localhost``, or any name."""
+def client_endpoint(
+    reactor: Any, host: str, port: int, timeout: float = CONNECT_SECONDS
+) -> IStreamClientEndpoint:
+    """An endpoint for ``host``: an IP literal (brackets or not), a name under ``localhost``, or any name."""
     literal = host.strip("[]")
     if is_localhost_name(host):
         return LoopbackEndpoint(reactor, port, timeout)

@@ -9,7 +9,7 @@ import sys
 def install_reactor() -> str:
     """Install the lean reactor unless a reactor is installed already or the system has no epoll.
 
-    To be called before anything imports ``twisted.internet.reactor``. Returns the name of the reactor that will run.
+    Call it before anything imports ``twisted.internet.reactor``. Returns the name of the reactor's class.
     """
     if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
         from twisted.internet.main import installReactor

@@ -7,10 +7,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
+from pomerium_tw.authenticate.hand_over import HandOver
 from pomerium_tw.authenticate.state import SignInState
-from pomerium_tw.databroker import SESSION, USER
+from pomerium_tw.databroker import SESSION, USER, Record
+from pomerium_tw.model import Session
 from pomerium_tw.session import SessionHandle, open_tokens
 from pomerium_tw.token import encode
 
@@ -346,6 +349,20 @@ async def test_an_answer_without_or_with_two_states_or_codes_is_refused(
     assert (await browser.get(good)).status == 302, "none of them spoiled the real one"
 
 
+@ensureDeferred
+async def test_an_oversized_code_is_not_passed_on(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    assert (await browser.get(with_query(good, code="x" * 65536))).status == 400
+    assert world.op.count("/token") == 0
+
+
+@ensureDeferred
+async def test_a_doubled_code_is_none(world: World, browser: Browser) -> None:
+    good = world.op.authorize(await browser.to_provider(APP + "/"))
+    assert (await browser.get(good + "&code=another")).status == 400
+    assert world.op.count("/token") == 0
+
+
 @pytest.mark.parametrize("position", [0, 5, 20, -1])
 @ensureDeferred
 async def test_a_changed_state_is_refused(world: World, browser: Browser, position: int) -> None:
@@ -363,9 +380,11 @@ async def test_a_state_older_than_five_minutes_offers_the_page_first_wanted(
 ) -> None:
     good = world.op.authorize(await browser.to_provider(APP + "/wanted?x=1"))
     world.clock.advance(301)
-    answer = await browser.get(good)
-    assert answer.status == 400 and "expired" in answer.body
-    assert APP + "/wanted?x=1" in answer.links
+    forgotten = Browser(world)
+    for visitor in (browser, forgotten):  # browsers drop the flow cookie after five minutes
+        answer = await visitor.get(good)
+        assert answer.status == 400 and "expired" in answer.body
+        assert APP + "/wanted?x=1" in answer.links
     assert (await browser.sign_in(APP + "/wanted?x=1")).status == 200
 
 
@@ -533,6 +552,47 @@ async def test_a_hand_over_is_good_for_its_host_flow_and_time_alone(world: World
     world.clock.advance(361)
     answer = await browser.get(url)
     assert answer.status == 400 and APP + "/page" in answer.links
+
+
+@ensureDeferred
+async def test_a_handle_sealed_for_a_host_must_be_for_that_host(world: World, browser: Browser) -> None:
+    c = world.conversation
+    flow_id = query_of((await browser.get(APP + "/")).location)["pomerium_flow"]
+    for audience in (("other.example.com",), ("app.example.com", "other.example.com"), ()):
+        handle = c.codec.encode(SessionHandle("id", "alice", audience, world.idp_id, NOW, 0))
+        sealed = c.keys.hand_over.seal(handle.encode(), b"hand-over", b"app.example.com", flow_id.encode())
+        parameters = {
+            "pomerium_session_encrypted": sealed,
+            "pomerium_redirect_uri": APP + "/",
+            "pomerium_flow": flow_id,
+        }
+        answer = await browser.get(c.urls.sign(APP + "/.pomerium/callback/", parameters))
+        assert answer.status == 400 and not answer.set_cookies
+
+
+@ensureDeferred
+async def test_the_browser_moves_on_when_the_session_has_arrived_here(world: World, browser: Browser) -> None:
+    c = world.conversation
+    flow_id = query_of((await browser.get(APP + "/")).location)["pomerium_flow"]
+    session = Session("s1", "alice", world.idp_id, NOW, NOW + 60, version=world.mirror.version + 1)
+    visit = Deferred.fromCoroutine(browser.get(HandOver(session, APP + "/", flow_id).url(c)))
+    assert not visit.called
+    facts = {"user_id": "alice", "idp_id": world.idp_id, "issued_at": NOW, "expires_at": NOW + 60}
+    await world.store.put([Record.new(SESSION, "s1", facts)])
+    assert (await visit).location == APP + "/"
+    assert (await browser.get(APP + "/")).status == 200
+
+
+@ensureDeferred
+async def test_a_blank_provider_in_a_handle_is_not_handed_over_for_any(
+    world: World, browser: Browser
+) -> None:
+    facts = {"user_id": "alice", "idp_id": "", "issued_at": NOW, "expires_at": NOW + 60}
+    written = await world.store.put([Record.new(SESSION, "s1", facts)])
+    await world.mirror.wait_for(written.record_version)
+    handle = world.conversation.codec.encode(SessionHandle("s1", "alice", ("auth.example.com",), "", NOW, 0))
+    browser.jar[("auth.example.com", "/", "_pomerium_authenticate")] = handle
+    assert (await browser.to_provider(APP + "/")).startswith(world.op.issuer)
 
 
 @ensureDeferred

@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
 from tests.running import Running, free_port, running
 
 CHROMIUM = shutil.which("chromium")
@@ -59,7 +60,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def chromium(demo: Demo) -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing, and in CI the browser tests must run: apt-get install chromium")
+            pytest.fail("chromium is missing, and in CI it must not be: apt-get install chromium")
         pytest.skip("chromium is missing: sudo apt-get install chromium")
     arguments = ["--no-sandbox", f"--ignore-certificate-errors-spki-list={demo.key_hash()}"]
     with sync_playwright() as playwright:

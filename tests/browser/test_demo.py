@@ -46,7 +46,7 @@ def test_the_administrator_is_verified_on_both_routes(page: Page, demo: Demo) ->
     expect(page.locator("main")).to_contain_text(ADMIN.username)
 
 
-def test_the_member_is_refused_on_the_admin_route_with_a_request_id_that_is_in_the_log(page: Page, demo: Demo) -> None:
+def test_the_member_is_refused_with_a_request_id_that_is_in_the_log(page: Page, demo: Demo) -> None:
     sign_in(page, demo.url("verify"), MEMBER)
     answer = page.goto(demo.url("admin"))
     assert answer is not None
@@ -119,7 +119,8 @@ def test_a_tampered_callback_is_refused_and_explained(page: Page, demo: Demo, ch
     assert answer is not None
     assert answer.status == 400
     expect(page.locator("main")).to_contain_text("What you can do")
-    assert demo.log.wait_for_line(message="http-request", request_id=shown_request_id(page))["response-code"] == 400
+    logged = demo.log.wait_for_line(message="http-request", request_id=shown_request_id(page))
+    assert logged["response-code"] == 400
 
 
 def test_session_cookies_are_out_of_reach(page: Page, person: BrowserContext, demo: Demo) -> None:
@@ -146,8 +147,8 @@ def test_pages_fit_the_screen(chromium: Browser, demo: Demo, scheme: Any, width:
     backgrounds = set()
     for address in addresses:
         page.goto(address)
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, address
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0, address
         backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     light = all(int(part) > 128 for colour in backgrounds for part in re.findall(r"\d+", colour)[:3])
     assert light == (scheme == "light"), backgrounds

@@ -58,7 +58,7 @@ def handshake(certificates: Certificates, name: str) -> str:
 
 
 def now_of_this_machine() -> float:
-    import time  # noqa: PLC0415 - OpenSSL looks at the real clock, nothing else here does
+    import time
 
     return time.time()
 

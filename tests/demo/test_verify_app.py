@@ -151,8 +151,8 @@ async def test_headers_are_shown_and_tokens_are_not(app: Browser) -> None:
 
 @ensureDeferred
 async def test_two_assertions_are_none(app: Browser) -> None:
-    from twisted.web.client import Agent, readBody  # noqa: PLC0415
-    from twisted.web.http_headers import Headers  # noqa: PLC0415 - this one test sends a header twice
+    from twisted.web.client import Agent, readBody
+    from twisted.web.http_headers import Headers
 
     headers = Headers(
         {"X-Forwarded-Host": ["verify.localhost"], "X-Pomerium-Jwt-Assertion": [token(), token()]}

@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import oidc_provider_mock
 import pytest
-from tests.running import Running, free_port, running, wait_for
 
 from bench.sign_in import Browser
+from tests.running import Running, free_port, running, wait_for
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -30,7 +29,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Quiet."""
 
 
@@ -46,6 +45,8 @@ def upstream() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def provider() -> Iterator[int]:
     """Port of PyPI's oidc-provider-mock."""
+    import oidc_provider_mock  # here, where the warnings of what it stands on are filtered
+
     with oidc_provider_mock.run_server_in_thread() as server:
         yield server.server_port
 
@@ -96,7 +97,8 @@ def open_door(tmp_path: Path, upstream: int, provider: int) -> Iterator[Callable
 
         def start(**values: Any) -> Door:
             port = values.setdefault("port", free_port())
-            filled = {"upstream": upstream, "provider": provider, "nowhere": free_port(), "folder": tmp_path, **values}
+            parts = {"upstream": upstream, "provider": provider, "nowhere": free_port()}
+            filled = {**parts, "folder": tmp_path, **values}
             config = tmp_path / "config.yaml"
             config.write_text(CONFIG.format(**filled))
             arguments = ["-m", "pomerium_tw.cli", "run", str(config)]

@@ -203,7 +203,12 @@ async def test_given_authorities_are_trusted_beside_the_systems_and_names_are_ch
     issued = authority.issue_cert("op.localhost")
     pem = issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes()
     certificate = ssl.PrivateCertificate.loadPEM(pem)
-    server = serve(answer(b"{}"), tls=certificate.options())
+    options = ssl.CertificateOptions(
+        privateKey=certificate.privateKey.original,
+        certificate=certificate.original,
+        acceptableProtocols=[b"http/1.1"],  # our client names its protocol
+    )
+    server = serve(answer(b"{}"), tls=options)
     trusting = BoundedClient(reactor, stranger.cert_pem.bytes() + authority.cert_pem.bytes())
     assert (await trusting.get(f"https://op.localhost:{server.port}/")).status == 200
     with pytest.raises(ProviderUnavailableError):

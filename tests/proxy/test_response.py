@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pomerium_tw.proxy.head import MAX_HEADERS
+from pomerium_tw.proxy.response import ResponseError, ResponseHead, parse_response_head
+
+
+def read(
+    *lines: bytes, status: bytes = b"HTTP/1.1 200 OK", overwritten: frozenset[bytes] = frozenset()
+) -> ResponseHead:
+    return parse_response_head(b"\r\n".join([status, *lines, b""]), overwritten)
+
+
+def test_facts_and_lines() -> None:
+    head = read(b"content-TYPE:  text/plain ", b"Content-Length: 5")
+    assert (head.status, head.status_line, head.length, head.chunked, head.reusable) == (
+        200,
+        b"200 OK",
+        5,
+        False,
+        True,
+    )
+    assert head.lines == b"content-TYPE:  text/plain \r\nContent-Length: 5\r\n"
+
+
+def test_a_reason_phrase_may_be_missing() -> None:
+    assert read(status=b"HTTP/1.1 404").status_line == b"404 "
+
+
+def test_what_belongs_to_the_connection_or_to_us_stays_here() -> None:
+    head = read(
+        b"Connection: close, X-Hop",
+        b"X-Hop: 1",
+        b"Keep-Alive: 5",
+        b"Transfer-Encoding: chunked",
+        b"X-Request-Id: theirs",
+        b"X_Request.Id: theirs",
+        b"X-Frame-Options: theirs",
+        b"A: kept",
+        overwritten=frozenset((b"x-frame-options",)),
+    )
+    assert head.lines == b"A: kept\r\n"
+    assert head.chunked
+    assert not head.reusable
+
+
+def test_connection_cannot_take_the_meaning_of_an_answer_away() -> None:
+    assert read(b"Connection: content-length", b"Content-Length: 5").lines == b"Content-Length: 5\r\n"
+
+
+def test_a_204_has_no_length() -> None:
+    assert read(b"Content-Length: 0", status=b"HTTP/1.1 204 No Content").lines == b""
+    assert read(b"Content-Length: 9", status=b"HTTP/1.1 304 Not Modified").lines == b"Content-Length: 9\r\n"
+
+
+def test_http_1_0_connections_are_used_once_unless_kept() -> None:
+    assert not read(status=b"HTTP/1.0 200 OK").reusable
+    assert read(b"Connection: Keep-Alive", status=b"HTTP/1.0 200 OK").reusable
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
+        [b"Content-Length: 5", b"Content-Length: 5"],
+        [b"Content-Length: +5"],
+        [b"Content-Length: 5, 5"],
+        [b"Transfer-Encoding: gzip, chunked"],
+        [b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"],
+        [b"X: \x00"],
+        [b"X : a"],
+        [b" folded: a"],
+        [b"X: a\n b"],
+        [b"X: 1"] * (MAX_HEADERS + 1),
+    ],
+)
+def test_answers_whose_end_or_meaning_is_not_certain_are_refused(lines: list[bytes]) -> None:
+    with pytest.raises(ResponseError):
+        read(*lines)
+
+
+@pytest.mark.parametrize(
+    "status", [b"HTTP/2 200 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 000 x", b"ICY 200 OK", b""]
+)
+def test_status_lines_that_are_none(status: bytes) -> None:
+    with pytest.raises(ResponseError):
+        read(status=status)
+
+
+@given(st.binary(max_size=120))
+def test_arbitrary_bytes_are_read_or_refused(block: bytes) -> None:
+    for candidate in (block, b"HTTP/1.1 200 OK\r\n" + block + b"\r\n"):
+        try:
+            head = parse_response_head(candidate, frozenset())
+        except ResponseError:
+            continue
+        assert head.lines == b"" or head.lines.endswith(b"\r\n")

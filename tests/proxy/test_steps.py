@@ -1,0 +1,133 @@
+"""The chain: what each step answers, and that nothing that goes wrong lets a request through."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from pomerium_tw.model import Reply
+from pomerium_tw.proxy import Respond
+from tests.doors import NOBODY, SIGNED_IN, Wire, guarded, read_answers
+
+GET = b"GET /x HTTP/1.1\r\nHost: a\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def answer(wire: Wire, *lines: bytes) -> tuple[int, str | None]:
+    found = read_answers(wire.send(GET + b"".join(line + b"\r\n" for line in lines) + b"\r\n"))[0]
+    return found.status, found.header("Location")
+
+
+class Step:
+    name, reads, edits = "test", (), ()
+
+    def __init__(self, outcome: object) -> None:
+        self.outcome = outcome
+
+    def advance(self, exchange: object) -> object:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+def test_nobody_is_sent_to_sign_in_and_a_program_is_told_so() -> None:
+    wire = Wire([guarded("a", SIGNED_IN)])
+    assert answer(wire) == (302, "https://authenticate.test/")
+    assert answer(wire, b"Accept: application/json")[0] == 401
+    assert wire.upstreams == []
+
+
+def test_a_denial_is_403_and_goes_nowhere() -> None:
+    wire = Wire([guarded("a", NOBODY)])
+    assert answer(wire)[0] == 403
+    assert wire.upstreams == []
+    assert wire.log[0]["response-code-details"] == "ext_authz_denied"
+
+
+def test_a_session_lets_in_where_it_was_issued_for_and_nowhere_else() -> None:
+    wire = Wire([guarded("a", SIGNED_IN), guarded("b", SIGNED_IN)])
+    assert answer(wire, b"Cookie: " + wire.door.sign_in("b").encode())[0] == 302
+    wire.send(GET + b"Cookie: " + wire.door.sign_in("a").encode() + b"\r\n\r\n")
+    assert read_answers(wire.answer(OK))[0].status == 200
+
+
+def test_an_expired_session_lets_nobody_in() -> None:
+    wire = Wire([guarded("a", SIGNED_IN)])
+    cookie = wire.door.sign_in("a").encode()
+    wire.pass_time(3601)
+    wire.open()
+    assert answer(wire, b"Cookie: " + cookie)[0] == 302
+
+
+def test_without_a_session_store_nobody_is_let_in_and_nobody_is_signed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = Wire([guarded("a", SIGNED_IN)])
+    cookie = wire.door.sign_in("a").encode()
+    monkeypatch.setattr(type(wire.door.mirror), "available", False)
+    assert answer(wire, b"Cookie: " + cookie)[0] == 503
+    assert wire.log[-1]["response-code-details"] == "databroker_unavailable"
+    assert wire.upstreams == []
+
+
+def test_what_is_written_for_a_caller_is_not_used_for_the_next() -> None:
+    wire = Wire([guarded("a", SIGNED_IN, pass_identity_headers=True)])
+    first = wire.door.sign_in("a", "ann@example.com").encode()
+    wire.send(GET + b"Cookie: " + first + b"\r\n\r\n")
+    one = wire.upstream()
+    wire.answer(OK)
+    second = wire.door.sign_in("a", "bob@example.com").encode()
+    wire.send(GET + b"Cookie: " + second + b"\r\n\r\n")
+    two = wire.upstream()
+    assertion = b"X-Pomerium-Jwt-Assertion: "
+    assert one.split(assertion)[1].split(b"\r\n")[0] != two.split(assertion)[1].split(b"\r\n")[0]
+
+
+def test_a_header_block_may_be_seen_by_several_routes() -> None:
+    wire = Wire(
+        [
+            guarded("a", prefix="/one", set_request_headers={"X": "1"}),
+            guarded("a", set_request_headers={"X": "2"}),
+        ]
+    )
+    seen = []
+    for path in (b"/one", b"/two", b"/one"):
+        wire.send(GET.replace(b"/x", path) + b"\r\n")
+        index = 0 if path == b"/one" else -1
+        seen.append(b"X: 1" in wire.upstream(index))
+        wire.answer(OK, index)
+    assert seen == [True, False, True]
+
+
+def test_a_fault_in_a_step_is_500() -> None:
+    wire = Wire(steps=[Step(RuntimeError("a fault"))])
+    assert answer(wire)[0] == 500
+    assert wire.upstreams == []
+    assert wire.log[0]["response-code-details"] == "internal_error"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_step_may_wait(fails: bool) -> None:
+    waiting: Deferred[object] = Deferred()
+    wire = Wire(steps=[Step(waiting)])
+    assert wire.send(GET + b"\r\n") == b""
+    if fails:
+        waiting.errback(RuntimeError("a fault"))
+        assert read_answers(wire.pipe.take())[0].status == 500
+        assert wire.upstreams == []
+    else:
+        waiting.callback(None)
+        assert read_answers(wire.answer(OK))[0].status == 200
+
+
+@pytest.mark.parametrize("outcome", [None, Respond(Reply(200, (), b"x"), "test"), RuntimeError("a fault")])
+def test_a_client_that_leaves_while_a_step_waits_gets_nothing_done(outcome: object) -> None:
+    waiting: Deferred[object] = Deferred()
+    wire = Wire(steps=[Step(waiting)])
+    wire.send(GET + b"\r\n")
+    wire.client_closes()
+    if isinstance(outcome, Exception):
+        waiting.errback(outcome)
+    else:
+        waiting.callback(outcome)
+    assert (wire.upstreams, wire.pipe.take(), len(wire.log)) == ([], b"", 1)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pomerium_tw.session import CookieSettings, cookie_values, owned_cookie_pattern
+from pomerium_tw.session.cookies import MAX_COOKIE_CANDIDATES
+
+
+def test_the_default_cookie_is_host_only_and_out_of_reach_of_scripts() -> None:
+    assert CookieSettings().session("value") == b"_pomerium=value; Path=/; Max-Age=50400; Secure; HttpOnly"
+
+
+def test_settings_shape_the_cookie() -> None:
+    settings = CookieSettings("_x", "example.com", http_only=False, expire=60.0, same_site="strict")
+    assert settings.session("v") == b"_x=v; Path=/; Domain=example.com; Max-Age=60; Secure; SameSite=Strict"
+
+
+def test_the_authenticate_cookie_has_its_own_name_and_is_always_host_only() -> None:
+    settings = CookieSettings(domain="example.com")
+    assert settings.authenticate_name == "_pomerium_authenticate"
+    cookie = settings.session("v", settings.authenticate_name)
+    assert cookie.startswith(b"_pomerium_authenticate=v; ") and b"Domain" not in cookie
+
+
+def test_clearing_names_the_same_cookie() -> None:
+    settings = CookieSettings(domain="example.com", same_site="lax")
+    assert settings.clear() == (
+        b"_pomerium=; Path=/; Domain=example.com; Max-Age=0; Secure; HttpOnly; SameSite=Lax"
+    )
+    assert b"Domain" not in settings.clear(settings.authenticate_name)
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        (None, []),
+        (b"", []),
+        (b"a=1", []),
+        (b"_pomerium=1", ["1"]),
+        (b"a=b; _pomerium=1; _pomerium=2;_pomerium=3", ["1", "2", "3"]),
+        (b'_pomerium="1"', ['"1"']),
+        (b"_pomerium", []),
+        (b"_pomerium=", [""]),
+        (b"_pomerium=a=b", ["a=b"]),
+        (b"x_pomerium=1; _pomerium_authenticate=2; _Pomerium=3; a=_pomerium=4", []),
+        (b"; ;;=; _pomerium=\xff\x00", ["\xff\x00"]),
+    ],
+)
+def test_every_cookie_of_exactly_that_name_is_found_in_order(header: bytes | None, values: list[str]) -> None:
+    assert cookie_values(header, "_pomerium") == values
+
+
+def test_a_header_full_of_cookies_of_the_name_costs_little() -> None:
+    header = b"; ".join([b"_pomerium=x"] * 100_000)
+    began = time.perf_counter()
+    assert len(cookie_values(header, "_pomerium")) == MAX_COOKIE_CANDIDATES
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "owned"),
+    [
+        (b"_pomerium", True),
+        (b"_pomerium_authenticate", True),
+        (b"_pomerium_flow_AZaz09_-", True),
+        (b"_pomerium_flow_", False),
+        (b"_pomerium_other", False),
+        (b"x_pomerium", False),
+        (b"_pomeriumx", False),
+        (b"_POMERIUM", False),
+    ],
+)
+def test_our_cookies_are_told_apart_from_the_applications(name: bytes, owned: bool) -> None:
+    assert bool(owned_cookie_pattern("_pomerium").fullmatch(name)) is owned
+
+
+def test_a_name_is_no_pattern() -> None:
+    assert not owned_cookie_pattern("a.b").fullmatch(b"axb")

@@ -1,0 +1,172 @@
+"""Who is asking, from the mirror alone: a real store feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+import pytest_twisted
+from pytest_twisted import ensureDeferred
+from twisted.internet.task import Clock
+
+from pomerium_tw.databroker import SESSION, USER, MemoryStore, Mirror, Record, StoreError
+from pomerium_tw.model import ANONYMOUS, Head, Identity, Secret
+from pomerium_tw.session import HandleCodec, Identities, SessionHandle
+from pomerium_tw.session import identities as module
+
+NOW = 1_800_000_000
+HOST = "app.example.com"
+
+
+@dataclass
+class House:
+    clock: Clock
+    store: MemoryStore
+    mirror: Mirror
+    codec: HandleCodec
+    identities: Identities
+    keep_alive: bool
+    """Whether the same cookies come in the same header block, as on a connection that is kept."""
+    heads: dict[tuple[str, ...], Head] = field(default_factory=dict)
+
+    async def put(self, record_type: str, record_id: str, **data: object) -> Record:
+        written = await self.store.put([Record.new(record_type, record_id, data)])
+        await self.mirror.wait_for(written.record_version)
+        return written.records[0]
+
+    async def session(self, session_id: str = "s1", user_id: str = "alice", **more: object) -> Record:
+        facts = {"user_id": user_id, "idp_id": "idp", "issued_at": NOW, "expires_at": NOW + 100}
+        return await self.put(SESSION, session_id, **{**facts, **more})
+
+    def handle(
+        self, session_id: str = "s1", user_id: str = "alice", version: int = 0, idp_id: str = "idp"
+    ) -> str:
+        issued = int(self.clock.seconds())
+        return self.codec.encode(SessionHandle(session_id, user_id, (HOST,), idp_id, issued, version))
+
+    def ask(self, *cookies: str, host: str = HOST, idp_id: str = "idp") -> Identity:
+        block = self.heads.setdefault(cookies, head(*cookies)) if self.keep_alive else head(*cookies)
+        return self.identities.from_cookies(block, "_pomerium", host, idp_id)
+
+
+def head(*cookies: str) -> Head:
+    line = "; ".join(f"_pomerium={cookie}" for cookie in cookies)
+    return Head(host=HOST, port=None, fields=(), passed=b"", cookie=line.encode("latin-1") or None)
+
+
+@pytest_twisted.async_yield_fixture(params=[False, True], ids=["new-connections", "keep-alive"])
+async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    clock = Clock()
+    clock.advance(NOW)
+    store = MemoryStore(clock)
+    await store.start()
+    mirror = Mirror(store, [SESSION, USER], clock)
+    await mirror.start()
+    codec = HandleCodec(Secret(b"k" * 32))
+    yield House(clock, store, mirror, codec, Identities(mirror, codec, clock.seconds), request.param)
+    mirror.stop()
+    await store.stop()
+
+
+@ensureDeferred
+async def test_a_good_cookie_is_the_session_and_user_of_its_records(house: House) -> None:
+    await house.put(USER, "alice", email="alice@example.com", claims={"groups": ["a"]})
+    await house.session()
+    identity = house.ask(house.handle())
+    assert (identity.user_id, identity.email) == ("alice", "alice@example.com")
+    assert identity.claims["groups"] == ("a",)
+
+
+@ensureDeferred
+async def test_one_identity_is_shared_until_one_of_its_records_changes(house: House) -> None:
+    await house.session()
+    first = house.ask(house.handle())
+    first.memo["made of"] = "it"
+    assert house.ask(house.handle()) is first
+    await house.put(USER, "bob", email="bob@example.com")
+    assert house.ask(house.handle()) is first
+    await house.put(USER, "alice", email="alice@example.com")
+    second = house.ask(house.handle())
+    assert second is not first and second.email == "alice@example.com" and not second.memo
+    await house.session(expires_at=NOW + 200)
+    assert house.ask(house.handle()) is not second
+
+
+@ensureDeferred
+async def test_nobody_is_signed_in_by_a_cookie_for_another_host_provider_user_or_session(
+    house: House,
+) -> None:
+    await house.session()
+    good = house.handle()
+    assert house.ask(good, host="other.example.com") is ANONYMOUS
+    assert house.ask(good, idp_id="another") is ANONYMOUS
+    assert house.ask(house.handle(user_id="mallory")) is ANONYMOUS
+    assert house.ask(house.handle(session_id="unknown")) is ANONYMOUS
+    assert house.ask(HandleCodec(Secret(b"x" * 32)).encode(house.codec.decode(good))) is ANONYMOUS
+    assert house.ask("", "nonsense", "\xff") is ANONYMOUS
+    assert house.ask() is ANONYMOUS
+    assert house.ask(good, idp_id="").user_id == "alice"
+
+
+@ensureDeferred
+async def test_a_planted_cookie_neither_wins_nor_hides_ours(house: House) -> None:
+    await house.session()
+    await house.session("s2", "mallory")
+    elsewhere = house.codec.encode(SessionHandle("s2", "mallory", ("evil.example.com",), "idp", NOW, 0))
+    for order in ((elsewhere, house.handle()), (house.handle(), elsewhere), ("junk", house.handle())):
+        assert house.ask(*order).user_id == "alice"
+
+
+@ensureDeferred
+async def test_a_session_is_over_at_its_end_and_when_it_is_deleted(house: House) -> None:
+    record = await house.session()
+    handle = house.handle()
+    house.clock.advance(99.9)
+    assert house.ask(handle) is not ANONYMOUS
+    house.clock.advance(0.1)
+    assert house.ask(handle) is ANONYMOUS
+    record = await house.session(expires_at=NOW + 1000)
+    assert house.ask(handle) is not ANONYMOUS
+    await house.store.put([record.deletion(NOW)])
+    await house.mirror.wait_for(record.version + 1)
+    assert house.ask(handle) is ANONYMOUS
+
+
+@ensureDeferred
+async def test_an_unreadable_record_is_no_session(house: House) -> None:
+    await house.put(SESSION, "s1", user_id="alice", expires_at="soon", issued_at=0, idp_id="idp")
+    assert house.ask(house.handle()) is ANONYMOUS
+
+
+@ensureDeferred
+async def test_a_mirror_that_cannot_be_trusted_says_neither_yes_nor_no(house: House) -> None:
+    await house.session()
+    handle = house.handle()
+    assert house.ask(handle) is not ANONYMOUS
+    house.mirror.stop()
+    with pytest.raises(StoreError):
+        house.ask(handle)
+    assert house.ask() is ANONYMOUS and house.ask("junk") is ANONYMOUS
+
+
+@ensureDeferred
+async def test_a_fresh_handle_may_be_ahead_of_the_mirror(house: House) -> None:
+    ahead = house.mirror.version + 5
+    handle = house.handle(version=ahead)
+    version_ahead = house.identities.version_ahead
+    assert version_ahead(head(handle), "_pomerium", HOST) == ahead
+    assert version_ahead(head(handle), "_pomerium", "other.example.com") == 0
+    assert version_ahead(head(house.handle(version=house.mirror.version)), "_pomerium", HOST) == 0
+    assert version_ahead(head("junk"), "_pomerium", HOST) == 0
+    house.clock.advance(60)
+    assert version_ahead(head(handle), "_pomerium", HOST) == 0, "a data set begun anew must not be waited for"
+
+
+@ensureDeferred
+async def test_remembered_handles_are_bounded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REMEMBERED_HANDLES", 3)
+    await house.session()
+    for version in range(10):
+        assert house.ask(house.handle(version=version)) is not ANONYMOUS
+    assert len(house.identities._handles) == 3

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pomerium_tw.databroker import SESSION, USER, Record
+from pomerium_tw.identity import Tokens
+from pomerium_tw.model import Secret
+from pomerium_tw.session import SignIn, open_tokens, session_of, sign_in_records, user_of
+from pomerium_tw.token import Sealer
+
+SEALER = Sealer(Secret(b"k" * 32))
+TOKENS = Tokens.from_text("access", "refresh", "id.to.ken", 1_800_000_300.5)
+SIGN_IN = SignIn(
+    session_id="session-1",
+    user_id="alice",
+    idp_id="idp",
+    claims={"email": ("alice@example.com",), "groups": ("a", "b"), "address.city": ("Bonn",)},
+    name="Alice",
+    email="alice@example.com",
+    tokens=TOKENS,
+    issued_at=1_800_000_000.0,
+    expires_at=1_800_050_400.0,
+    audience=("auth.example.com",),
+)
+
+
+def records(sign_in: SignIn = SIGN_IN) -> tuple[Record, Record]:
+    user, session = sign_in_records(sign_in, SEALER)
+    stored = [replace(record, data=json.loads(json.dumps(dict(record.data)))) for record in (user, session)]
+    return replace(stored[0], version=1), replace(stored[1], version=2)
+
+
+def plain(tokens: Tokens | None) -> tuple[bytes, bytes, bytes, float | None]:
+    assert tokens is not None
+    secrets = (tokens.access_token, tokens.refresh_token, tokens.id_token)
+    return (*(secret.reveal() for secret in secrets), tokens.expires_at)  # type: ignore[return-value]
+
+
+def test_a_sign_in_becomes_a_user_record_then_a_session_record() -> None:
+    user, session = records()
+    assert (user.type, user.id) == (USER, "alice") and (session.type, session.id) == (SESSION, "session-1")
+    assert user_of(user).email == "alice@example.com" and user_of(user).claims["groups"] == ("a", "b")
+    read = session_of(session)
+    assert (read.user_id, read.idp_id, read.version) == ("alice", "idp", 2)
+    assert (read.issued_at, read.expires_at) == (1_800_000_000.0, 1_800_050_400.0)
+    assert read.claims["address.city"] == ("Bonn",) and read.audience == ("auth.example.com",)
+
+
+def test_tokens_are_sealed_in_the_record_and_come_back() -> None:
+    _, session = records()
+    text = json.dumps(session.data)
+    assert "refresh" not in text.replace('"refresh_token"', "") and "id.to.ken" not in text
+    assert plain(open_tokens(session, SEALER)) == plain(TOKENS)
+
+
+def test_absent_tokens_stay_absent_and_large_ones_fit() -> None:
+    _, session = records(replace(SIGN_IN, tokens=Tokens()))
+    assert plain(open_tokens(session, SEALER)) == (b"", b"", b"", None)
+    large = Tokens.from_text("a" * 10_000, "r" * 10_000, "i" * 10_000, None)
+    _, session = records(replace(SIGN_IN, tokens=large))
+    assert plain(open_tokens(session, SEALER)) == plain(large)
+
+
+def test_tokens_of_another_session_kind_or_key_do_not_open() -> None:
+    _, session = records()
+    moved = replace(session, id="session-2")
+    assert open_tokens(moved, SEALER) is None
+    tokens = dict(session.data["tokens"])
+    tokens["access_token"] = tokens["refresh_token"]
+    assert open_tokens(replace(session, data={**session.data, "tokens": tokens}), SEALER) is None
+    assert open_tokens(session, Sealer(Secret(b"x" * 32))) is None
+    for other in (None, "text", 7, []):
+        assert open_tokens(replace(session, data={**session.data, "tokens": other}), SEALER) is None
+
+
+@pytest.mark.parametrize("missing", ["user_id", "idp_id", "issued_at", "expires_at"])
+def test_a_record_without_its_facts_is_no_session(missing: str) -> None:
+    _, session = records()
+    data = {name: value for name, value in session.data.items() if name != missing}
+    with pytest.raises(KeyError):
+        session_of(replace(session, data=data))
+
+
+@pytest.mark.parametrize("claims", [None, "text", {"a": "b"}, {"a": None}, []])
+def test_claims_of_another_shape_count_as_none(claims: Any) -> None:
+    user, _ = records()
+    assert not user_of(replace(user, data={**user.data, "claims": claims})).claims

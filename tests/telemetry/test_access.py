@@ -1,0 +1,140 @@
+"""The access log: the fields of the specification, whatever a client sends."""
+
+from __future__ import annotations
+
+import pytest
+
+from pomerium_tw.telemetry import ACCESS_FIELDS, AccessLog
+
+from .values import Sink, access, request
+
+
+def logged(sink: Sink, *fields: str) -> AccessLog:
+    return AccessLog(sink.writer, fields) if fields else AccessLog(sink.writer)
+
+
+def test_the_default_fields_are_written() -> None:
+    sink = Sink()
+    headers = (
+        (b"user-agent", b"curl/8"),
+        (b"referer", b"https://a.example/x?token=1"),
+        (b"x-forwarded-for", b"10.0.0.1"),
+    )
+    logged(sink).record(access(request(b"/a%20b?secret=1", headers, port=8443)))
+    assert sink.line() == {
+        "level": "info",
+        "time": "2026-01-31T23:59:59.512Z",
+        "message": "http-request",
+        "service": "proxy",
+        "upstream-cluster": "route-1",
+        "method": "GET",
+        "authority": "app.example.com:8443",
+        "path": "/a%20b",
+        "user-agent": "curl/8",
+        "referer": "https://a.example/x",
+        "forwarded-for": "10.0.0.1",
+        "request-id": "5f1c",
+        "duration": 12.5,
+        "size": 17,
+        "response-code": 200,
+        "response-code-details": "via_upstream",
+    }
+
+
+def test_chosen_fields_come_in_their_order_and_unknown_ones_are_left_out() -> None:
+    sink = Sink()
+    logged(sink, "query", "ip", "unknown", "cluster-stat-name").record(access())
+    line = sink.line()
+    assert list(line)[4:] == ["query", "ip", "cluster-stat-name"]
+    assert (line["query"], line["ip"]) == ("b=c", "192.0.2.1")
+
+
+def test_every_field_can_be_chosen() -> None:
+    sink = Sink()
+    logged(sink, *sorted(ACCESS_FIELDS)).record(access(request(b"/no-query")))
+    assert set(sink.line()) >= ACCESS_FIELDS
+
+
+def test_selected_headers_stand_together_and_absent_ones_are_left_out() -> None:
+    sink = Sink()
+    log = logged(sink, "headers.X-One", "method", "headers.x-two", "headers.X-Three")
+    log.record(access(request(fields=((b"x-one", b"1"), (b"x-two", b"a"), (b"x-two", b"b")))))
+    assert sink.line()["headers"] == {"X-One": "1", "x-two": "a, b"}
+
+
+def test_credentials_are_stars_even_when_chosen() -> None:
+    sink = Sink()
+    names = (
+        "Authorization",
+        "cookie",
+        "X-Pomerium-Authorization",
+        "X-Pomerium-Jwt-Assertion",
+        "Proxy-Authorization",
+    )
+    log = logged(sink, *(f"headers.{name}" for name in names))
+    log.record(access(request(fields=tuple((name.lower().encode(), b"secret mark") for name in names))))
+    assert sink.line()["headers"] == dict.fromkeys(names, "********")
+    assert "secret mark" not in sink.text
+
+
+NASTY = '\r\n{"level":"forged"}\x1b[31m\x07\x00\x7f\u2028\u2029\u0085 \\ "'
+
+
+def test_nothing_a_client_sends_makes_a_second_line_or_a_control_character() -> None:
+    sink = Sink()
+    raw = NASTY.encode()
+    headers = ((b"user-agent", raw), (b"referer", raw), (b"x-forwarded-for", raw), (b"x-own", raw))
+    nasty = request(b"/%0D%0A", headers, host=NASTY)
+    log = logged(sink, *ACCESS_FIELDS, "headers.X-Own")
+    log.record(access(nasty, details=NASTY))
+    line = sink.line()
+    for name in ("user-agent", "referer", "forwarded-for", "authority", "response-code-details"):
+        assert line[name] == NASTY
+    assert line["headers"] == {"X-Own": NASTY}
+    assert not set(sink.text.rstrip("\n")) & {chr(code) for code in (*range(32), 127)} - {"\x7f"}
+
+
+def test_bytes_that_are_no_text_are_shown_escaped() -> None:
+    sink = Sink()
+    logged(sink).record(access(request(fields=((b"user-agent", b"a\xff\xc3\xa4"),))))
+    assert sink.line()["user-agent"] == "a\\xffä"
+
+
+def test_long_values_are_cut_with_their_length_noted() -> None:
+    sink = Sink()
+    size = 1024 * 1024
+    fields = tuple((name, b"x" * size) for name in (b"user-agent", b"referer", b"x-forwarded-for", b"x-own"))
+    long = request(b"/" + b"p" * (size - 1) + b"?" + b"q" * size, fields)
+    logged(sink, *ACCESS_FIELDS, "headers.x-own").record(access(long))
+    line = sink.line()
+    assert line["user-agent"] == "x" * 2048 + f"… ({size} characters)"
+    for name in ("path", "query", "referer", "forwarded-for"):
+        assert line[name].endswith(f"… ({size} characters)")
+    assert len(sink.text) < 20_000
+
+
+@pytest.mark.parametrize("path", [b"/ping", b"/healthz"])
+def test_probes_are_written_at_debug_alone(path: bytes) -> None:
+    sink = Sink()
+    AccessLog(sink.writer).record(access(request(path)))
+    assert sink.lines() == []
+    AccessLog(sink.writer, debug=True).record(access(request(path)))
+    assert sink.line()["level"] == "debug"
+
+
+def test_a_log_that_is_off_writes_nothing() -> None:
+    sink = Sink()
+    AccessLog(sink.writer, enabled=False).record(access())
+    assert sink.lines() == []
+
+
+def test_requests_of_one_connection_share_a_header_block_and_keep_their_own_fields() -> None:
+    sink = Sink()
+    first = request(b"/one", ((b"user-agent", b"a"),))
+    log = logged(sink)
+    log.record(access(first))
+    log.record(access(first._replace(id="other", target=first.target._replace(raw_path=b"/two"))))
+    assert [(line["path"], line["request-id"], line["user-agent"]) for line in sink.lines()] == [
+        ("/one", "5f1c", "a"),
+        ("/two", "other", "a"),
+    ]

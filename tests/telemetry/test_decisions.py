@@ -1,0 +1,93 @@
+"""The authorize log: who asked for what, what was decided, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from pomerium_tw.model import ANONYMOUS, Decision, Identity, Outcome, Route, Session, User
+from pomerium_tw.telemetry import AUTHORIZE_FIELDS, DecisionLog
+
+from .values import STARTED, Sink, request
+
+ROUTE = Route("abc123", "app-abc123", "app.example.com", None, ())
+SIGNED_IN = Identity(Session("s1", "u1", "idp", 0, 9), User("u1", email="u@example.com"))
+ALLOWED = Decision(Outcome.ALLOW, 200, True, frozenset(("user-ok", "domain-ok")), False, frozenset(), "")
+
+
+def test_the_default_fields_and_the_reasons_are_written() -> None:
+    sink = Sink()
+    DecisionLog(sink.writer).record(STARTED, request(port=8443), ROUTE, SIGNED_IN, ALLOWED)
+    assert sink.line() == {
+        "level": "info",
+        "time": "2026-01-31T23:59:59.500Z",
+        "message": "authorize check",
+        "service": "authorize",
+        "request-id": "5f1c",
+        "check-request-id": "5f1c",
+        "method": "GET",
+        "path": "/a",
+        "host": "app.example.com:8443",
+        "ip": "192.0.2.1",
+        "session-id": "s1",
+        "user": "u1",
+        "email": "u@example.com",
+        "route-id": "abc123",
+        "allow": True,
+        "allow-why-true": ["domain-ok", "user-ok"],
+        "deny": False,
+        "deny-why-false": [],
+    }
+
+
+@pytest.mark.parametrize(("allow", "deny"), [(True, True), (True, False), (False, True), (False, False)])
+def test_each_value_has_its_reasons(allow: bool, deny: bool) -> None:
+    sink = Sink()
+    decision = Decision(Outcome.DENY, 403, allow, frozenset(("a",)), deny, frozenset(("d",)), "")
+    DecisionLog(sink.writer, ()).record(STARTED, request(), ROUTE, ANONYMOUS, decision)
+    line = sink.line()
+    assert (line["allow"], line[f"allow-why-{str(allow).lower()}"]) == (allow, ["a"])
+    assert (line["deny"], line[f"deny-why-{str(deny).lower()}"]) == (deny, ["d"])
+
+
+def test_an_anonymous_caller_has_no_session_id_and_empty_names() -> None:
+    sink = Sink()
+    DecisionLog(sink.writer).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED)
+    line = sink.line()
+    assert "session-id" not in line
+    assert (line["user"], line["email"]) == ("", "")
+
+
+def test_every_field_can_be_chosen() -> None:
+    sink = Sink()
+    DecisionLog(sink.writer, AUTHORIZE_FIELDS).record(STARTED, request(), ROUTE, SIGNED_IN, ALLOWED)
+    assert set(sink.line()) >= AUTHORIZE_FIELDS
+    assert sink.line()["query"] == "b=c"
+
+
+def test_names_from_a_provider_and_hosts_from_a_client_stay_on_the_line_and_in_bounds() -> None:
+    sink = Sink()
+    nasty = '\r\n{"allow":true}\x1b\u2028"'
+    user = User("u1", email=nasty)
+    who = Identity(Session(nasty, nasty, "idp", 0, 9), user)
+    DecisionLog(sink.writer).record(STARTED, request(host="h" * 100_000), ROUTE, who, ALLOWED)
+    line = sink.line()
+    assert (line["session-id"], line["user"], line["email"]) == (nasty, nasty, nasty)
+    assert line["host"].endswith("… (100000 characters)")
+
+
+def test_decisions_that_differ_never_share_their_ending() -> None:
+    sink = Sink()
+    log = DecisionLog(sink.writer, ())
+    decisions = [
+        Decision(Outcome.DENY, 403, False, frozenset((f"r{number}",)), False, frozenset(), "")
+        for number in range(5000)
+    ]
+    for decision in decisions:
+        log.record(STARTED, request(), ROUTE, ANONYMOUS, decision)
+    assert [line["allow-why-false"] for line in sink.lines()] == [[f"r{number}"] for number in range(5000)]
+
+
+def test_a_log_that_is_off_writes_nothing() -> None:
+    sink = Sink()
+    DecisionLog(sink.writer, enabled=False).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED)
+    assert sink.lines() == []

@@ -1,0 +1,240 @@
+"""Eager writes on the lean reactor's transports: same bytes, same order, same manners."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trustme
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import PrivateCertificate
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from pomerium_tw.transport.eager import EagerConnector, EagerPort
+
+reactor: Any = installed
+SMALL = 4096
+
+
+class Recorder(Protocol):
+    """Keeps what arrives."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.gone = False
+        self.made: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        self.made.callback(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self.gone = True
+
+    async def ended(self) -> None:
+        until = reactor.seconds() + 10
+        while not self.gone:
+            assert reactor.seconds() < until, f"the connection did not end after {len(self.data)} bytes"
+            await turn()
+
+
+class Pair:
+    """An eager server connection with tiny buffers, and its eager client."""
+
+    def __init__(self) -> None:
+        self.server, self.client = Recorder(), Recorder()
+        self.ends = iter([self.server])
+        self.port = EagerPort(0, self._factory(self.server), interface="127.0.0.1", reactor=reactor)
+
+    def _factory(self, protocol: Recorder) -> Any:
+        factory: Any = Factory()
+        factory.noisy = False
+        factory.buildProtocol = lambda _address: protocol
+        factory.doStart = factory.doStop = lambda: None
+        factory.startedConnecting = lambda _connector: None
+        factory.clientConnectionLost = factory.clientConnectionFailed = lambda _connector, _reason: None
+        return factory
+
+    async def connect(self) -> None:
+        self.port.startListening()
+        host = self.port.getHost()
+        EagerConnector(host.host, host.port, self._factory(self.client), 10, None, reactor).connect()
+        await self.server.made
+        await self.client.made
+        self.sender.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+
+    @property
+    def sender(self) -> Any:
+        return self.server.transport
+
+    @property
+    def receiver(self) -> Any:
+        return self.client.transport
+
+    async def close(self) -> None:
+        for end in (self.sender, self.receiver):
+            end.abortConnection()
+        while not (self.server.gone and self.client.gone):
+            await turn()
+        await maybeDeferred(self.port.stopListening)
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[Pair]:
+    pair = Pair()
+    await pair.connect()
+    try:
+        yield pair
+    finally:
+        await pair.close()
+
+
+def numbered(count: int, size: int = 1000) -> list[bytes]:
+    return [b"%08d" % number * (size // 8) for number in range(count)]
+
+
+async def turn() -> None:
+    """One turn of the reactor."""
+    await deferLater(reactor, 0, lambda: None)
+
+
+@ensureDeferred
+async def test_a_write_is_on_the_wire_before_it_returns() -> None:
+    async with connected() as pair:
+        pair.receiver.stopReading()
+        pair.sender.write(b"now")
+        assert pair.receiver.getHandle().recv(10) == b"now"
+        assert pair.sender not in reactor.getWriters()
+        pair.receiver.startReading()
+
+
+@ensureDeferred
+async def test_order_is_kept_when_the_socket_takes_a_part_only() -> None:
+    async with connected() as pair:
+        pieces = numbered(2000)
+        pair.receiver.pauseProducing()
+        for index, piece in enumerate(pieces):
+            if index % 3:
+                pair.sender.write(piece)
+            else:
+                pair.sender.writeSequence([piece[:7], piece[7:]])
+        assert pair.sender in reactor.getWriters(), "the socket was full"
+        pair.receiver.resumeProducing()
+        pair.sender.write(b"last")
+        pair.sender.loseConnection()
+        await pair.client.ended()
+        assert bytes(pair.client.data) == b"".join(pieces) + b"last"
+
+
+@ensureDeferred
+async def test_closing_sends_what_waits_first() -> None:
+    async with connected() as pair:
+        pair.receiver.pauseProducing()
+        big = b"x" * 1_000_000
+        pair.sender.write(big)
+        pair.sender.loseConnection()
+        pair.sender.write(b"too late?")
+        pair.receiver.resumeProducing()
+        await pair.client.ended()
+        assert bytes(pair.client.data).startswith(big)
+
+
+class Push:
+    """A streaming producer that writes until it is told to pause."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self.calls: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.calls.append("resume")
+
+    def stopProducing(self) -> None:
+        self.calls.append("stop")
+
+
+@ensureDeferred
+async def test_a_streaming_producer_is_paused_when_the_peer_does_not_read_and_resumed_when_it_does() -> None:
+    async with connected() as pair:
+        pair.receiver.pauseProducing()
+        producer = Push(pair.sender)
+        pair.sender.registerProducer(producer, True)
+        written = 0
+        while not producer.calls:
+            pair.sender.write(b"y" * 10_000)
+            written += 10_000
+            assert written < 50_000_000, "never paused"
+        assert producer.calls == ["pause"]
+        pair.receiver.resumeProducing()
+        while len(pair.client.data) < written:
+            await turn()
+        assert producer.calls == ["pause", "resume"]
+        pair.sender.unregisterProducer()
+
+
+class Pull:
+    """A producer that is asked for each piece."""
+
+    def __init__(self, transport: Any, pieces: list[bytes]) -> None:
+        self.transport = transport
+        self.pieces = pieces
+
+    def resumeProducing(self) -> None:
+        if self.pieces:
+            self.transport.write(self.pieces.pop(0))
+        else:
+            self.transport.unregisterProducer()
+
+    def stopProducing(self) -> None:
+        self.pieces = []
+
+
+@ensureDeferred
+async def test_a_pull_producer_is_asked_until_it_has_no_more() -> None:
+    async with connected() as pair:
+        pieces = numbered(50)
+        whole = b"".join(pieces)
+        pair.sender.registerProducer(Pull(pair.sender, pieces), False)
+        for _ in range(1000):
+            if len(pair.client.data) == len(whole):
+                break
+            await turn()
+        assert bytes(pair.client.data) == whole
+
+
+@ensureDeferred
+async def test_after_starttls_nothing_is_written_in_clear() -> None:
+    async with connected() as pair:
+        leaf = trustme.CA().issue_cert("x.example").private_key_and_cert_chain_pem.bytes()
+        pair.receiver.stopReading()
+        pair.sender.startTLS(PrivateCertificate.loadPEM(leaf).options())
+        pair.sender.write(b"a secret")
+        await turn()
+        pair.receiver.getHandle().setblocking(False)
+        try:
+            assert b"a secret" not in pair.receiver.getHandle().recv(65536)
+        except BlockingIOError:
+            pass
+        pair.receiver.startReading()
+
+
+@ensureDeferred
+async def test_writing_to_a_lost_peer_raises_nothing() -> None:
+    async with connected() as pair:
+        pair.receiver.getHandle().shutdown(socket.SHUT_RDWR)
+        pair.sender.getHandle().shutdown(socket.SHUT_RDWR)
+        for _ in range(5):
+            pair.sender.write(b"x" * 100_000)
+        await pair.server.ended()
+        pair.sender.write(b"after the end")
