@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any, NamedTuple
 
 
@@ -30,6 +29,14 @@ class Target(NamedTuple):
         return self.raw_path if self.query is None else self.raw_path + b"?" + self.query
 
 
+def joined(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Name → its values joined by ``, `` (RFC 9110 §5.3)."""
+    index: dict[bytes, bytes] = {}
+    for name, value in fields:
+        index[name] = index[name] + b", " + value if name in index else value
+    return index
+
+
 class Head:
     """One header block, checked and sorted into facts and the lines that may travel on.
 
@@ -43,6 +50,7 @@ class Head:
         port: int | None,
         fields: tuple[tuple[bytes, bytes], ...],
         passed: bytes,
+        index: dict[bytes, bytes] | None = None,
         cookie: bytes | None = None,
         content_length: int | None = None,
         chunked: bool = False,
@@ -54,8 +62,11 @@ class Head:
         """Host name in lower case, no port, no trailing dot; IPv6 literals keep their brackets."""
         self.port = port
         """Port named by the client, or None."""
+        self.authority = host if port is None else f"{host}:{port}"
+        """Host and port as the client named them, normalised."""
         self.fields = fields
         """(lower-case name, value) of every line the client sent, in order."""
+        self._index = joined(fields) if index is None else index
         self.passed = passed
         """Lines (each ending in CRLF) that may go upstream, bytes and case as received."""
         self.cookie = cookie
@@ -76,13 +87,6 @@ class Head:
         Its users bound their share.
         """
 
-    @cached_property
-    def _index(self) -> dict[bytes, bytes]:
-        index: dict[bytes, bytes] = {}
-        for name, value in self.fields:
-            index[name] = index[name] + b", " + value if name in index else value
-        return index
-
     def get(self, name: bytes) -> bytes | None:
         """All values of a header (lower-case name) joined by ``, ``; None when absent."""
         return self._index.get(name)
@@ -90,11 +94,6 @@ class Head:
     def text(self, name: bytes) -> str:
         """As :meth:`get`, as text for logs and pages; absent is the empty string."""
         return self._index.get(name, b"").decode("utf-8", "backslashreplace")
-
-    @property
-    def authority(self) -> str:
-        """Host and port as the client named them, normalised."""
-        return self.host if self.port is None else f"{self.host}:{self.port}"
 
 
 class Request(NamedTuple):

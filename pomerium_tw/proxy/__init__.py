@@ -5,7 +5,7 @@ from .cluster import Cluster, Endpoint
 from .exchange import Exchange, Forward, IExchange, Respond, Serve
 from .finish import Finish
 from .generation import Generation, Timeouts
-from .head import HeadRules, alias
+from .header_names import HeadRules, alias
 from .listener import Listener
 from .plan import RoutePlan, header_lines
 from .router import Router

@@ -55,7 +55,9 @@ class Chain:
                 outcome = self._advances[index](exchange)
                 if outcome is None:
                     continue
-                if isinstance(outcome, Deferred):
+                if type(outcome) is Forward:
+                    Forwarding(exchange, outcome, self._finish).start()
+                elif isinstance(outcome, Deferred):
                     self._wait(outcome, exchange, index + 1)
                 else:
                     self._carry_out(exchange, outcome)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .cluster import Cluster
-from .head import HeadRules
+from .header_names import HeadRules
 from .http1 import Http1Exchange
 from .target import TargetRules
 

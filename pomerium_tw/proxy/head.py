@@ -7,75 +7,20 @@ of bytes and rules, so that a connection may remember the last blocks it saw.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
 
 from ..model import Head
+from .header_names import HEADER_LINE, PASSED, READ, REFUSED, UNSEEN, HeadRules, alias, nominable
 
 MAX_HEAD_BYTES = 128 * 1024
 """Longest request line plus header block (spec/proxy §3.6)."""
 MAX_HEADERS = 1000
 """Most header lines in one block (spec/proxy §3.6)."""
 
-UnderscoreAction = Literal["allow", "reject_request", "drop_header"]
-
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_LINES = re.compile(rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
-_FIELD = re.compile(rb"([^:\r\n]++):([^\r\n]*+)\r\n")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*+\.?)(?::([0-9]{1,5}))?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_ALIAS = bytes.maketrans(b"_.", b"--")
-
-_HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"http2-settings",
-    )
-)
-_REBUILT = frozenset(
-    (
-        b"host",
-        b"cookie",
-        b"content-length",
-        b"expect",
-        b"x-request-id",
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-    )
-)
-"""Headers that we write ourselves from what was understood, never by copying the line."""
-_UNTRUSTED = frozenset(
-    (
-        b"forwarded",
-        b"proxy",
-        b"x-real-ip",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-server",
-        b"x-forwarded-uri",
-        b"x-forwarded-method",
-        b"x-forwarded-client-cert",
-        b"x-client-cert",
-        b"x-original-url",
-        b"x-rewrite-url",
-    )
-)
-"""Claims about the connection that only a trusted hop may make; dropped (spec/threats HS-11..14, HS-19)."""
-_UNTRUSTED_PREFIXES = (b"x-pomerium-", b"x-envoy-", b"x-ssl-client-")
-_NOT_NOMINABLE = (
-    _REBUILT | _UNTRUSTED | frozenset((b"authorization", b"content-type", b"content-encoding", b"date"))
-)
-"""What ``Connection`` cannot make us drop (spec/threats HS-05)."""
+_NOTHING: list[bytes] = []
+_CONNECTION_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 
 class HeadError(ValueError):
@@ -85,22 +30,6 @@ class HeadError(ValueError):
         super().__init__(message)
         self.status = status
         self.message = message
-
-
-@dataclass(frozen=True)
-class HeadRules:
-    """What a generation makes of header lines."""
-
-    own_cookies: re.Pattern[bytes] | None = None
-    """Full-matches the names of cookies that are ours: they stay out of :attr:`Head.passed`."""
-    owned_names: frozenset[bytes] = frozenset()
-    """Aliases (see :func:`alias`) of further headers that are ours to write: the configured claim headers."""
-    underscores: UnderscoreAction = "reject_request"
-
-
-def alias(name: bytes) -> bytes:
-    """The spelling under which upstreams may confuse header names: lower case, ``_`` and ``.`` as ``-``."""
-    return name.lower().translate(_ALIAS)
 
 
 def incomplete_fault(buffer: bytes, seen: int = 0) -> HeadError | None:
@@ -119,91 +48,76 @@ def incomplete_fault(buffer: bytes, seen: int = 0) -> HeadError | None:
 
 def parse_head(block: bytes, rules: HeadRules) -> Head:
     """``block``: header lines, each with its CRLF, without the blank line. Raises HeadError."""
-    if block.count(b"\r\n") > MAX_HEADERS:
+    found = HEADER_LINE.findall(block)
+    if len(found) > MAX_HEADERS:
         raise HeadError(431, "the request has too many header lines")
-    if _LINES.fullmatch(block) is None:
+    known = rules.known
+    read: dict[bytes, list[bytes]] = {}
+    fields: list[tuple[bytes, bytes]] = []
+    index: dict[bytes, bytes] = {}
+    passed: list[bytes] = []
+    size = 0
+    for line, name, value in found:
+        size += len(line)
+        lower, verdict = known.get(name) or rules.classify(name)
+        value = value.rstrip(b" \t")  # noqa: PLW2901 - the value that was meant
+        if verdict == REFUSED:
+            raise HeadError(400, "a header name holds an underscore")
+        if verdict == UNSEEN:
+            continue
+        fields.append((lower, value))
+        index[lower] = index[lower] + b", " + value if lower in index else value
+        if verdict == PASSED:
+            passed.append(line)
+        elif verdict == READ:
+            read.setdefault(lower, []).append(value)
+            if lower == b"authorization" and not is_own_authorization(value):
+                passed.append(line)
+    if size != len(block):
+        # The lines found are not all there is: something between them is not a header line.
         raise HeadError(400, "a header line is malformed")
-    return _HeadBuilder(rules, _FIELD.findall(block)).build()
+    return _head(rules, read, tuple(fields), index, passed)
 
 
-class _HeadBuilder:
-    """Collects what the lines mean."""
+def _head(
+    rules: HeadRules,
+    read: Mapping[bytes, list[bytes]],
+    fields: tuple[tuple[bytes, bytes], ...],
+    index: dict[bytes, bytes],
+    passed: list[bytes],
+) -> Head:
+    """What the lines with a meaning mean together."""
+    host, port = _host(read.get(b"host", _NOTHING))
+    length, chunked = _framing(
+        read.get(b"content-length", _NOTHING), read.get(b"transfer-encoding", _NOTHING)
+    )
+    tokens = _tokens(read.get(b"connection", _NOTHING))
+    nominated = frozenset(alias(token) for token in tokens - _CONNECTION_OPTIONS if nominable(token))
+    if nominated:
+        passed = [line for line in passed if alias(line.partition(b":")[0]) not in nominated]
+    cookies = read.get(b"cookie", _NOTHING)
+    cookie = b"; ".join(cookies) if cookies else None
+    if cookie is not None:
+        kept = _foreign_cookies(cookie, rules.own_pairs)
+        if kept:
+            passed.append(b"Cookie: " + kept + b"\r\n")
+    return Head(
+        host=host,
+        port=port,
+        fields=fields,
+        index=index,
+        passed=b"".join(passed),
+        cookie=cookie,
+        content_length=length,
+        chunked=chunked,
+        close=b"close" in tokens,
+        upgrade=_upgrade(tokens, read.get(b"upgrade", _NOTHING)),
+        expect_continue=_expect(read.get(b"expect", _NOTHING)),
+    )
 
-    def __init__(self, rules: HeadRules, lines: list[tuple[bytes, bytes]]) -> None:
-        self.rules = rules
-        self.lines = lines
-        self.fields: list[tuple[bytes, bytes]] = []
-        self.passed: list[bytes] = []
-        self.host: list[bytes] = []
-        self.lengths: list[bytes] = []
-        self.encodings: list[bytes] = []
-        self.cookies: list[bytes] = []
-        self.tokens: set[bytes] = set()
-        self.upgrade: list[bytes] = []
-        self.expect: list[bytes] = []
-        self.collectors = {
-            b"host": self.host.append,
-            b"content-length": self.lengths.append,
-            b"transfer-encoding": self.encodings.append,
-            b"cookie": self.cookies.append,
-            b"upgrade": self.upgrade.append,
-            b"expect": self.expect.append,
-        }
 
-    def build(self) -> Head:
-        for name, value in self.lines:
-            if name.lower() == b"connection":
-                self.tokens.update(token.strip(b" \t").lower() for token in value.split(b","))
-        for name, value in self.lines:
-            self._line(name, value)
-        host, port = _host(self.host)
-        length, chunked = _framing(self.lengths, self.encodings)
-        cookie = b"; ".join(self.cookies) if self.cookies else None
-        if cookie is not None:
-            kept = _foreign_cookies(cookie, self.rules.own_cookies)
-            if kept:
-                self.passed.append(b"Cookie: " + kept + b"\r\n")
-        return Head(
-            host=host,
-            port=port,
-            fields=tuple(self.fields),
-            passed=b"".join(self.passed),
-            cookie=cookie,
-            content_length=length,
-            chunked=chunked,
-            close=b"close" in self.tokens,
-            upgrade=_upgrade(self.tokens, self.upgrade),
-            expect_continue=_expect(self.expect),
-        )
-
-    def _line(self, name: bytes, value: bytes) -> None:
-        lower = name.lower()
-        stripped = value.strip(b" \t")
-        if b"_" in name and self.rules.underscores != "allow":
-            if self.rules.underscores == "reject_request":
-                raise HeadError(400, "a header name holds an underscore")
-            return
-        self.fields.append((lower, stripped))
-        collect = self.collectors.get(lower)
-        if collect is not None:
-            collect(stripped)
-        if self._passes(lower, stripped):
-            self.passed.append(name + b":" + value + b"\r\n")
-
-    def _passes(self, lower: bytes, value: bytes) -> bool:
-        spelled = lower.translate(_ALIAS)
-        if (
-            spelled in _HOP_BY_HOP
-            or spelled in _REBUILT
-            or spelled in _UNTRUSTED
-            or spelled in self.rules.owned_names
-        ):
-            return False
-        if spelled.startswith(_UNTRUSTED_PREFIXES):
-            return False
-        if spelled == b"authorization":
-            return not is_own_authorization(value)
-        return lower not in self.tokens or lower in _NOT_NOMINABLE
+def _tokens(values: list[bytes]) -> frozenset[bytes]:
+    return frozenset(token.strip(b" \t").lower() for value in values for token in value.split(b",") if token)
 
 
 def is_own_authorization(value: bytes) -> bool:
@@ -248,12 +162,11 @@ def _foreign_cookies(cookie: bytes, own: re.Pattern[bytes] | None) -> bytes:
     """The Cookie value without our own cookies, the rest byte for byte."""
     if own is None:
         return cookie
-    pairs = cookie.split(b";")
-    kept = [pair for pair in pairs if own.fullmatch(pair.split(b"=", 1)[0].strip(b" \t")) is None]
-    return cookie if len(kept) == len(pairs) else b";".join(kept).strip(b" \t")
+    kept, removed = own.subn(b"", cookie)
+    return kept.lstrip(b"; \t") if removed else cookie
 
 
-def _upgrade(tokens: Iterable[bytes], values: list[bytes]) -> bytes | None:
+def _upgrade(tokens: frozenset[bytes], values: list[bytes]) -> bytes | None:
     return values[0].lower() if b"upgrade" in tokens and len(values) == 1 else None
 
 

@@ -9,7 +9,7 @@ import re2
 
 from ..model import Request, Route, Upstream
 from .cluster import Cluster
-from .head import alias
+from .header_names import alias
 
 Matcher = Callable[[str], bool]
 

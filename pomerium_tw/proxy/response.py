@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .head import MAX_HEAD_BYTES, MAX_HEADERS, alias
+from .head import MAX_HEAD_BYTES, MAX_HEADERS
+from .header_names import HEADER_LINE, alias
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_LINES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
-_FIELD = re.compile(rb"([^:\r\n]++):([^\r\n]*+)\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 _DROPPED = frozenset(
@@ -59,18 +58,15 @@ def parse_response_head(block: bytes, overwritten: frozenset[bytes]) -> Response
     """
     first, _, rest = block.partition(b"\r\n")
     match = _STATUS_LINE.fullmatch(first)
-    if (
-        match is None
-        or len(block) > MAX_HEAD_BYTES
-        or rest.count(b"\r\n") > MAX_HEADERS
-        or _LINES.fullmatch(rest) is None
-    ):
+    found = HEADER_LINE.findall(rest) if len(block) <= MAX_HEAD_BYTES else []
+    # Lines that are none are skipped by findall: then what it found is shorter than the block.
+    if match is None or len(found) > MAX_HEADERS or sum(len(line) for line, _, _ in found) != len(rest):
         raise ResponseError("the answer's head is not HTTP/1")
     status = int(match[2])
     lengths: list[bytes] = []
     codings: list[bytes] = []
     tokens: set[bytes] = set()
-    fields = [(name.lower(), name, value) for name, value in _FIELD.findall(rest)]
+    fields = [(name.lower(), line, value) for line, name, value in found]
     for lower, _, value in fields:
         if lower == b"content-length":
             lengths.append(value.strip(b" \t"))
@@ -81,11 +77,7 @@ def parse_response_head(block: bytes, overwritten: frozenset[bytes]) -> Response
     length, chunked = _framing(lengths, codings)
     # A 204 has no content, not even none of a length (RFC 9110 §8.6).
     dropped = overwritten | (tokens - _NOT_NOMINABLE) | (_LENGTH_ONLY if status == 204 else frozenset())
-    passed = [
-        name + b":" + value + b"\r\n"
-        for lower, name, value in fields
-        if alias(lower) not in _DROPPED and lower not in dropped
-    ]
+    passed = [line for lower, line, _ in fields if alias(lower) not in _DROPPED and lower not in dropped]
     # HTTP/1.0 upstreams close unless they say otherwise; so does an answer that ends with its connection.
     kept = b"close" not in tokens and (match[1] == b"1" or b"keep-alive" in tokens)
     return ResponseHead(status, match[2] + b" " + (match[3] or b""), b"".join(passed), length, chunked, kept)

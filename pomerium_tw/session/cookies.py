@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 AUTHENTICATE_SUFFIX = "_authenticate"
@@ -66,11 +65,18 @@ def cookie_values(header: bytes | None, name: str) -> list[str]:
 
     Quotes are part of the value (RFC 6265 §4.2).
     """
+    found: list[str] = []
     if not header:
-        return []
+        return found
     wanted = name.encode() + b"="
-    if wanted not in header:
-        return []
-    pairs = (piece.strip(b" \t") for piece in header.split(b";"))
-    found = (pair[len(wanted) :].decode("latin-1") for pair in pairs if pair.startswith(wanted))
-    return list(islice(found, MAX_COOKIE_CANDIDATES))
+    at = header.find(wanted)
+    while at >= 0 and len(found) < MAX_COOKIE_CANDIDATES:
+        start = at
+        while start and header[start - 1] in b" \t":
+            start -= 1
+        if not start or header[start - 1 : start] == b";":
+            end = header.find(b";", at)
+            value = header[at + len(wanted) : end if end >= 0 else None]
+            found.append(value.rstrip(b" \t").decode("latin-1"))
+        at = header.find(wanted, at + len(wanted))
+    return found

