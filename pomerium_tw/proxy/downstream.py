@@ -176,8 +176,14 @@ class DownstreamConnection(Protocol):
     def _read(self, block: bytes) -> tuple[Request, Generation]:
         listener = self._listener
         generation = listener.generation
-        line, _, fields = block.partition(b"\r\n")
-        method, raw_target = parse_request_line(line)
+        line, separator, fields = block.partition(b"\r\n")
+        try:
+            method, raw_target = parse_request_line(line)
+        except HeadError as error:
+            if error.status == 426 and b"\r\ntransfer-encoding:" in separator + fields.lower():
+                # HTTP/1.0 does not know it: where the request ends depends on the reader (RFC 9112 §6.1).
+                raise HeadError(400, "HTTP/1.0 has no Transfer-Encoding") from None
+            raise
         head = self._head(fields, generation)
         if method == "CONNECT":
             raise HeadError(405, "no tunnel is offered here")

@@ -1,4 +1,4 @@
-"""TCP transports that write at once when they can, instead of waiting for the reactor to say that they may.
+"""TCP transports that write at once when they can, instead of waiting for the reactor to let them.
 
 Saves two ``epoll_ctl`` calls and one event a write (spec/speed §2.3). Reads are as large as what comes.
 """
@@ -12,8 +12,8 @@ from twisted.internet import main, tcp
 SHORT_READ = 32 * 1024
 """Bytes read from a socket in one go while less than that comes: requests and small answers.
 
-Each read is given a buffer of this size first. From 128 KiB on, getting one costs 18 µs more (measured: the memory
-is mapped and unmapped each time), which is more than the rest of the read.
+Each read is given a buffer of this size first. From 128 KiB on, getting one costs 18 µs more, which is more
+than the rest of the read (measured: the memory is mapped and unmapped each time).
 """
 LONG_READ = 256 * 1024
 """Bytes read in one go once a read was full: large bodies move in few steps."""

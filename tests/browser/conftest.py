@@ -71,7 +71,7 @@ def chromium(demo: Demo) -> Iterator[Browser]:
 
 @pytest.fixture
 def person(chromium: Browser) -> Iterator[BrowserContext]:
-    """A fresh browser profile that fails the test when a page of ours breaks its own content security policy."""
+    """A fresh browser profile; the test fails when a page breaks its own content security policy."""
     context = chromium.new_context()
     context.set_default_timeout(WAIT_MILLISECONDS)
     complaints: list[str] = []

@@ -16,7 +16,7 @@ from tests.doors import OnLoopback, guarded, on_loopback
 PLAN = {
     "TE xchunked": 501,
     "TE gzip, chunked": 501,
-    "TE in HTTP/1.0": 426,
+    "TE in HTTP/1.0": 400,
     "trailer": 200,
     "dotdot": 200,
     "//x": 200,
