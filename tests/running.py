@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -72,7 +71,7 @@ class Running:
 def running(
     arguments: list[str], output: Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """``python`` with these arguments, its output in ``output``; ended with SIGINT, as a person would."""
+    """``python`` with these arguments, its output in ``output``; ended with SIGTERM: in the background of a shell SIGINT is ignored."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
     with output.open("wb") as sink:
         process = subprocess.Popen(
@@ -86,7 +85,7 @@ def running(
         yield Running(process, output)
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
