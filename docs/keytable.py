@@ -14,7 +14,8 @@ from docutils.statemachine import StringList
 from pomerium_tw.config import reference
 
 ROOT = Path(__file__).parent.parent
-STATUSES = list(reference.Status)
+NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS"))
+"""Documented numbers that bound nothing."""
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -63,7 +64,8 @@ def limits() -> Iterator[tuple[str, str, str, str]]:
             target = statement.targets[0] if assigned else getattr(statement, "target", None)
             value = getattr(statement, "value", None)
             documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            if isinstance(target, ast.Name) and target.id.isupper() and documented and is_number(value):
+            named = isinstance(target, ast.Name) and target.id.isupper() and target.id not in NO_LIMITS
+            if named and documented and is_number(value):
                 room = ".".join(path.relative_to(ROOT).with_suffix("").parts)
                 text = str(following.value.value)
                 yield room, target.id, ast.unparse(value), " ".join(text.split())

@@ -34,11 +34,16 @@ class PolicySyntaxError(ValueError):
         line = lines[self.span.line - 1] if 0 < self.span.line <= len(lines) else ""
         return type(self)(self.message, self.span, self.hint, line)
 
+    @property
+    def excerpt(self) -> tuple[str, ...]:
+        """The source line and a caret under the place; empty when the text is not at hand."""
+        if not self.source_line.strip() or not self.span.column:
+            return ()
+        return tuple(_line_and_caret(self.source_line, self.span.column))
+
     def __str__(self) -> str:
         place = str(self.span)
-        shown = [f"{place}: {self.message}" if place else self.message]
-        if self.source_line.strip() and self.span.column:
-            shown += _line_and_caret(self.source_line, self.span.column)
+        shown = [f"{place}: {self.message}" if place else self.message, *self.excerpt]
         if self.hint:
             shown.append(f"  {self.hint}")
         return "\n".join(shown)

@@ -41,6 +41,7 @@ from pomerium_tw.proxy import (
     HeadRules,
     IdentifyStep,
     Listener,
+    ResponseRules,
     RoutePlan,
     Router,
     RouteStep,
@@ -135,7 +136,7 @@ class Door:
                     lambda _request, _idp: redirect("https://authenticate.test/"),
                     lambda _request, _idp: "https://authenticate.test/",
                 ),
-                ForwardStep(headers, append_forwarded_for=True),
+                ForwardStep(headers, keep_forwarded_for=False),
             ],
             self.finish,
         )
@@ -161,7 +162,8 @@ class Door:
 
     def _cluster(self, route: Route, endpoint: Callable[[Upstream], Any]) -> Cluster:
         overwritten = frozenset(name.lower().encode() for name in route.set_response_headers)
-        endpoints = [Endpoint(upstream, endpoint(upstream), overwritten) for upstream in route.upstreams]
+        rules = ResponseRules(overwritten, owned_cookie_pattern(COOKIE))
+        endpoints = [Endpoint(upstream, endpoint(upstream), rules) for upstream in route.upstreams]
         self.endpoints += endpoints
         return Cluster(route.name, endpoints)
 

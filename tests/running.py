@@ -71,7 +71,10 @@ class Running:
 def running(
     arguments: list[str], output: Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """``python`` with these arguments, its output in ``output``; ended with SIGTERM: in the background of a shell SIGINT is ignored."""
+    """``python`` with these arguments, its output in ``output``; ended with SIGTERM.
+
+    Not with SIGINT, which is ignored by what a shell runs in its background.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
     with output.open("wb") as sink:
         process = subprocess.Popen(

@@ -11,6 +11,7 @@ cookie) → the page wanted.
 """
 
 from .conversation import Conversation, Keys
+from .destinations import Destinations
 from .redirect_uri import RedirectError, redirect_authority
 from .route_host import route_host_resources
 from .service_host import service_host_resources
@@ -18,6 +19,7 @@ from .sign_in_url import SignInLinks
 
 __all__ = [
     "Conversation",
+    "Destinations",
     "Keys",
     "RedirectError",
     "SignInLinks",

@@ -18,6 +18,7 @@ from ..identity import IIdentityProvider
 from ..model import Secret
 from ..session import FLOW_LIFETIME, ROUTE_FLOW_LIFETIME, CookieSettings, FlowCookies, HandleCodec, Identities
 from ..token import Sealer, SignedURLs, subkey
+from .destinations import Destinations
 from .parameters import CALLBACK_PATH, PROVIDER_CALLBACK_PATH
 
 
@@ -80,6 +81,8 @@ class Conversation:
     providers: Mapping[str, IIdentityProvider]
     """Provider id → provider. Empty at a proxy whose authenticate service runs elsewhere."""
     clock: IReactorTime
+    destinations: Destinations
+    """Where sessions may be sent."""
     signout_redirect_url: str = ""
     """Where browsers end up after signing out; "": our own page."""
     random: Callable[[int], bytes] = os.urandom

@@ -9,7 +9,7 @@ from ..session import HandleError, SessionHandle
 from ..token import SealError
 from .conversation import Conversation
 from .parameters import CALLBACK_PATH, FLOW, REDIRECT_URI, SESSION_ENCRYPTED
-from .redirect_uri import host_of, redirect_authority
+from .redirect_uri import host_of
 
 _CONTEXT = b"hand-over"
 
@@ -24,8 +24,8 @@ class HandOver:
 
     def url(self, conversation: Conversation) -> str:
         """The signed address on the route host that sets its cookie. Raises RedirectError."""
-        authority = redirect_authority(self.redirect_uri)
-        handle = handle_for(self.session, host_of(authority), conversation)
+        authority = conversation.destinations.authority(self.redirect_uri)
+        handle = handle_for(self.session, _audience(host_of(authority), conversation), conversation)
         sealed = conversation.keys.hand_over.seal(
             conversation.codec.encode(handle).encode(),
             _CONTEXT,
@@ -36,10 +36,16 @@ class HandOver:
         return conversation.urls.sign(f"https://{authority}{CALLBACK_PATH}", parameters)
 
 
-def handle_for(session: Session, host: str, conversation: Conversation) -> SessionHandle:
-    """A handle of the session that is good at ``host`` alone."""
+def _audience(host: str, conversation: Conversation) -> tuple[str, ...]:
+    """The host alone, or the whole ``cookie_domain`` where the cookie is good for that too."""
+    domain = conversation.cookies.domain.lstrip(".")
+    return (f".{domain}",) if domain and (host == domain or host.endswith(f".{domain}")) else (host,)
+
+
+def handle_for(session: Session, audience: tuple[str, ...], conversation: Conversation) -> SessionHandle:
+    """A handle of the session that is good at the hosts of ``audience`` alone."""
     return SessionHandle(
-        session.id, session.user_id, (host,), session.idp_id, int(conversation.now()), session.version
+        session.id, session.user_id, audience, session.idp_id, int(conversation.now()), session.version
     )
 
 
@@ -53,6 +59,6 @@ def open_handle(
         raise HandleError("the session was not handed over to this host and sign-in") from error
     text = plain.decode("ascii")
     handle = conversation.codec.decode(text)
-    if handle.audience != (host_of(authority),):
+    if handle.audience != _audience(host_of(authority), conversation):
         raise HandleError("the session handle is for another host")
     return text, handle

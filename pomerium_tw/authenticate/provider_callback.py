@@ -98,9 +98,9 @@ class ProviderCallbackPage(ConversationPage):
             provider=c.providers[state.idp_id].name,
             request_id=request.id,
         )
-        own = c.codec.encode(handle_for(session, c.authenticate_host, c))
+        own = c.codec.encode(handle_for(session, (c.authenticate_host,), c))
         headers = (
-            (b"Set-Cookie", c.cookies.session(own, c.cookies.authenticate_name)),
+            (b"Set-Cookie", c.cookies.authenticate(own)),
             (b"Set-Cookie", c.login_flows.end(state.flow_id)),
         )
         location = HandOver(session, state.redirect_uri, state.route_flow_id).url(c)

@@ -25,7 +25,7 @@ from .parameters import (
     SIGN_IN_PATH,
     SIGN_OUT_PATH,
 )
-from .redirect_uri import RedirectError, redirect_authority
+from .redirect_uri import RedirectError
 from .sign_in_url import SignInLinks
 from .sign_out import sign_out_url
 
@@ -46,7 +46,7 @@ def _verified(request: Request, conversation: Conversation) -> dict[str, str]:
     except SignatureError as error:
         raise signature_refusal(error, request) from error
     try:
-        authority = redirect_authority(query.get(REDIRECT_URI, ""))
+        authority = conversation.destinations.authority(query.get(REDIRECT_URI, ""))
     except RedirectError as error:
         raise RefusedError(texts.link_not_valid(), str(error)) from error
     if authority != request.authority:
@@ -95,7 +95,10 @@ class RouteSignInPage(ConversationPage):
 
     async def answer(self, request: OwnRequest) -> Reply:
         query = _verified(request.incoming, self.conversation)
-        return SignInLinks(self.conversation).start_for(query[REDIRECT_URI], query.get(IDP_ID, ""))
+        reply = SignInLinks(self.conversation).start_for(query[REDIRECT_URI], query.get(IDP_ID, ""))
+        if reply is None:
+            raise RefusedError(texts.link_not_valid(), "no session is sent to that address")
+        return reply
 
 
 class RouteSignOutPage(ConversationPage):
@@ -118,7 +121,7 @@ class RouteSignOutPage(ConversationPage):
         if not posted and not is_own_navigation(incoming):
             return confirm_sign_out(identity, Form("Sign out", SIGN_OUT_PATH))
         location = sign_out_url(c, identity.session.id if identity.session is not None else "")
-        cleared = (b"Set-Cookie", c.cookies.clear())
+        cleared = (b"Set-Cookie", c.cookies.clear_session())
         if posted:
             return forward_reply(location, headers=(cleared,))
         return redirect(location, headers=(cleared, NO_STORE))
@@ -127,4 +130,4 @@ class RouteSignOutPage(ConversationPage):
         c = self.conversation
         if not c.mirror.available:
             return ANONYMOUS  # signing out of this host works even then
-        return c.identities.from_cookies(request.head, c.cookies.name, request.host, "")
+        return c.identities.from_cookies(request.head, c.cookies.session_name, request.host, "")

@@ -24,7 +24,7 @@ from .faults import RefusedError, provider_refusal, signature_refusal
 from .hand_over import HandOver
 from .page import NO_STORE, ConversationPage
 from .parameters import FLOW, IDP_ID, REDIRECT_URI
-from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, redirect_authority
+from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError
 from .state import SignInState
 
 NONCE_BYTES = 16
@@ -54,7 +54,7 @@ def read_sign_in_request(request: Request, conversation: Conversation) -> SignIn
         raise signature_refusal(error, request) from error
     asked = SignInRequest(query.get(REDIRECT_URI, ""), query.get(IDP_ID, ""), query.get(FLOW, ""))
     try:
-        redirect_authority(asked.redirect_uri)
+        conversation.destinations.authority(asked.redirect_uri)
     except RedirectError as error:
         raise RefusedError(texts.link_not_valid(), str(error)) from error
     if not _FLOW_ID.fullmatch(asked.route_flow_id) or len(asked.redirect_uri) > MAX_REDIRECT_CHARACTERS:

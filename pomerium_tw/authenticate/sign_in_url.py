@@ -6,6 +6,7 @@ A signed link to the authenticate service, and the browser's half in a cookie.
 from __future__ import annotations
 
 from ..model import Reply, Request, redirect
+from ..pages import handler_reply, texts
 from ..session import Flow
 from .conversation import Conversation
 from .parameters import FLOW, IDP_ID, REDIRECT_URI, SIGN_IN_PATH
@@ -23,13 +24,23 @@ class SignInLinks:
     def start(self, request: Request, idp_id: str) -> Reply:
         """302 to the authenticate service, which will send the browser back to the page asked for.
 
-        For visitors whom a redirect helps (``pages.wants_redirect``); others get :meth:`login_url`.
+        For visitors whom a redirect helps (``pages.wants_redirect``); others get :meth:`login_url`. A host
+        that came with a port that is not ours gets a page that says so: no session is sent there.
         """
-        return self.start_for(_destination(request), idp_id)
+        reply = self.start_for(_destination(request), idp_id)
+        if reply is not None:
+            return reply
+        message = f"Nobody can be signed in at {request.authority}: the proxy is not known by that port."
+        return handler_reply(texts.bad_request(message, f"Open https://{request.host}/ instead."), request)
 
-    def start_for(self, destination: str, idp_id: str) -> Reply:
-        """As :meth:`start`, with the address to come back to; it must be one of the host that answers."""
+    def start_for(self, destination: str, idp_id: str) -> Reply | None:
+        """As :meth:`start`, with the address to come back to; None where no session may be sent.
+
+        It must be an address of the host that answers.
+        """
         c = self._conversation
+        if redirect_authority(destination) not in c.destinations:
+            return None
         flow = Flow(c.route_flows.new_id(), {})
         parameters = {REDIRECT_URI: destination, IDP_ID: idp_id, FLOW: flow.id}
         location = c.urls.sign(c.authenticate_url + SIGN_IN_PATH, parameters)
@@ -40,8 +51,10 @@ class SignInLinks:
     def login_url(self, request: Request, idp_id: str) -> str:
         """An address on the same host that begins a sign-in: for programs and scripts that got 401.
 
-        It leads back to the page that the script runs in. Five minutes good.
+        It leads back to the page that the script runs in. Five minutes good; "" where no session may be sent.
         """
+        if request.authority not in self._conversation.destinations:
+            return ""
         parameters = {REDIRECT_URI: _page_of_script(request), IDP_ID: idp_id}
         return self._conversation.urls.sign(f"https://{request.authority}{SIGN_IN_PATH}", parameters)
 

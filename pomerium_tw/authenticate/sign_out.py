@@ -87,7 +87,7 @@ class SignOutPage(ConversationPage):
         landing = wanted or c.authenticate_url + SIGNED_OUT_PATH
         record = await end_session(c, session_id) if session_id else None
         elsewhere = await leave_provider(c, record, landing) if record is not None else None
-        cleared = (b"Set-Cookie", c.cookies.clear(c.cookies.authenticate_name))
+        cleared = (b"Set-Cookie", c.cookies.clear_authenticate())
         if posted:
             return forward_reply(elsewhere or landing, headers=(cleared,))
         return redirect(elsewhere or landing, headers=(cleared, NO_STORE))

@@ -41,15 +41,15 @@ def _examine(file: Path) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
         return error.problems, error.warnings
     from pomerium_tw import service
 
-    return tuple(service.check(loaded)), loaded.warnings
+    return tuple(service.check(loaded)), (*loaded.warnings, *loaded.left_out)
 
 
 def _print(problems: Iterable[Problem], kind: str) -> None:
     for problem in problems:
         where = f"{problem.span}: " if problem.span.file else ""
         click.echo(f"{where}{kind}{problem.message}")
-        if problem.hint:
-            click.echo(f"    {problem.hint}")
+        for line in problem.lines[1:]:
+            click.echo(f"  {line}")
 
 
 def _count(number: int, noun: str) -> str:

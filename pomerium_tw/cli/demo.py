@@ -52,10 +52,11 @@ def demo(port: int, address: str, state_dir: Path) -> None:
 async def _run(reactor: Any, state_dir: Path, address: str, port: int) -> None:
     from rich.console import Console
 
-    from pomerium_tw.demo import open_log, start, welcome
+    from pomerium_tw.demo import loopback_address, open_log, start, welcome
     from pomerium_tw.service import make_service
     from pomerium_tw.telemetry import LineWriter, start_logging
 
+    loopback_address(address)  # refused before anything is written
     writer = LineWriter(open_log(state_dir), reactor)
     start_logging(writer)
     running = await start(reactor, state_dir, address, port, partial(make_service, writer=writer))

@@ -25,10 +25,8 @@ def run(file: str | None) -> None:
     try:
         status = run_service(file, os.environ, reactor)
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-            if problem.hint:
-                click.echo(f"  {problem.hint}", err=True)
+        for line in (line for problem in error.problems for line in problem.lines):
+            click.echo(line, err=True)
         click.echo("the configuration cannot be used: nothing was started", err=True)
         status = 1
     sys.exit(status)

@@ -33,6 +33,21 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _equal_routes(settings)
 
 
+def left_out(settings: Settings) -> Iterator[Finding]:
+    """What was left out and has a default that few want."""
+    if not settings.insecure_server and not settings.certificate_pairs:
+        message = "there is no certificate: browsers will warn of a self-signed one"
+        yield Finding((), message, "set certificate_file and certificate_key_file", warning=True)
+    for name in ("shared_secret", "cookie_secret"):
+        if getattr(settings, name) is None:
+            message = f"there is no {name}: one is made at each start, and everybody signs in again"
+            yield Finding((), message, f"set {name}: head -c32 /dev/urandom | base64", warning=True)
+    if not settings.all_routes:
+        yield Finding(
+            (), "there are no routes: nothing is served", "write routes: with from and to", warning=True
+        )
+
+
 def _certificates(settings: Settings) -> Iterator[Finding]:
     inline = (settings.certificate, settings.certificate_key)
     files = (settings.certificate_file, settings.certificate_key_file)

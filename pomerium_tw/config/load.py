@@ -35,6 +35,13 @@ class Loaded:
     spans: Positions
     warnings: tuple[Problem, ...]
 
+    @property
+    def left_out(self) -> tuple[Problem, ...]:
+        """Warnings of keys that are missing and have a default that few want."""
+        return tuple(
+            Problem(self.spans.value(()), each.message, each.hint) for each in checks.left_out(self.settings)
+        )
+
     def span(self, *path: str | int) -> Span:
         """Place of the value at a path, e.g. ``span("routes", 0, "policy")``; for errors of other rooms."""
         return self.spans.value(path)

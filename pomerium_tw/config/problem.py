@@ -18,6 +18,13 @@ class Problem:
     message: str
     hint: str = ""
     """What to do next; may be empty."""
+    excerpt: tuple[str, ...] = ()
+    """The line of the file and a caret under the place, where they help."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, to be read by a person."""
+        return (str(self), *self.excerpt, *((f"  {self.hint}",) if self.hint else ()))
 
     def __str__(self) -> str:
         return f"{self.span}: {self.message}" if self.span.file else self.message

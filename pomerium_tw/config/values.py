@@ -170,7 +170,6 @@ def secret_text(value: Any) -> Secret:
 Text = Annotated[str, PlainValidator(text)]
 Word = Annotated[str, PlainValidator(word)]
 Flag = Annotated[bool, PlainValidator(flag)]
-Number = Annotated[int, PlainValidator(number)]
 Seconds = Annotated[float, PlainValidator(duration)]
 SecretText = Annotated[Secret, PlainValidator(secret_text)]
 Texts = Annotated[tuple[Word, ...], BeforeValidator(listed)]

@@ -5,7 +5,7 @@ Everything is on loopback and lives in one state folder; the proxy is the real s
 
 from .certificates import Certificates, ensure_certificates
 from .errors import DemoError
-from .run import LOG_FILE, Demo, open_log, start
+from .run import LOG_FILE, Demo, loopback_address, open_log, start
 from .welcome import welcome
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Demo",
     "DemoError",
     "ensure_certificates",
+    "loopback_address",
     "open_log",
     "start",
     "welcome",

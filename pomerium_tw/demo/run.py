@@ -87,6 +87,7 @@ async def start(
     """
     address = loopback_address(address)
     state = StateFolder(state_dir)
+    lock = state.lock()
     secrets = ensure_secrets(state)
     front = free_port(address, port)
     certificates = ensure_certificates(state, (*HOSTS, "localhost"), reactor.seconds())
@@ -108,7 +109,7 @@ async def start(
         app_port=_port_number(app_port),
     )
     demo = Demo(addresses, certificates, state.file(CONFIG_FILE), port)
-    for each in (_Listening(app_port), _Listening(idp_port), _Closing(threads)):
+    for each in (_Listening(app_port), _Listening(idp_port), _Closing(threads), _Locked(lock)):
         each.setServiceParent(demo)
     try:
         write_settings(state, addresses, certificates, secrets)
@@ -190,6 +191,17 @@ def _listen(reactor: Any, site: Site) -> IListeningPort:
 
 def _port_number(port: IListeningPort) -> int:
     return cast(IPv4Address, port.getHost()).port
+
+
+class _Locked(Service):
+    """Holds the folder's lock until the demo ends."""
+
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+
+    def stopService(self) -> None:
+        super().stopService()
+        os.close(self._lock)
 
 
 class _Listening(Service):

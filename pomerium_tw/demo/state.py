@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
@@ -62,6 +63,18 @@ class StateFolder:
             draft.unlink(missing_ok=True)
             raise DemoError(f"{target} cannot be written: {error.strerror}") from error
         return target
+
+    def lock(self) -> int:
+        """A file descriptor that keeps the folder ours until it is closed. Raises DemoError when taken."""
+        handle = os.open(self.file(".lock"), os.O_WRONLY | os.O_CREAT, _FILE_MODE)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise DemoError(
+                f"a demo is running in {self.path} already: end it, or choose another folder with --state-dir"
+            ) from error
+        return handle
 
     def append_to(self, name: str) -> int:
         """A file descriptor that adds to a file, mode 0600. Raises DemoError when it cannot be had."""

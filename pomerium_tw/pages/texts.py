@@ -160,18 +160,6 @@ def upstream_timeout(reason: str = "upstream_response_timeout") -> ErrorFacts:
     )
 
 
-def overload(reason: str = "overflow") -> ErrorFacts:
-    """One of our own limits is reached."""
-    return ErrorFacts(
-        503,
-        "Too busy right now",
-        "More requests are under way than can be served, so this one was turned away before it began.",
-        "Nothing was done. Wait a few seconds, then try again.",
-        reason,
-        "UO",
-    )
-
-
 def store_unavailable(reason: str = "databroker_unavailable") -> ErrorFacts:
     """Sessions cannot be read: nobody can be let in."""
     return ErrorFacts(

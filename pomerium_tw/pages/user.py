@@ -59,7 +59,7 @@ class UserPage(Page):
         sign_in_url: Callable[[Request], str] | None = None,
         sign_out: Callable[[OwnRequest], Form] = lambda _request: SIGN_OUT,
     ) -> None:
-        """``sign_in_url``: where a visitor without a session may sign in and come back from.
+        """``sign_in_url``: where a visitor without a session may sign in and come back from; "" is nowhere.
 
         ``sign_out``: the button's form, for callers that add a token to it.
         """
@@ -88,7 +88,8 @@ class UserPage(Page):
         )
 
     def _signed_out(self, request: OwnRequest) -> Reply:
-        links = (Link("Sign in", self._sign_in_url(request.incoming)),) if self._sign_in_url else ()
+        address = self._sign_in_url(request.incoming) if self._sign_in_url else ""
+        links = (Link("Sign in", address),) if address else ()
         return message_reply(
             "You are not signed in",
             f"This browser has no session for {request.incoming.authority}.",

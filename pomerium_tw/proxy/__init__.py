@@ -8,6 +8,7 @@ from .generation import Generation, Timeouts
 from .header_names import HeadRules, alias
 from .listener import Listener
 from .plan import RoutePlan, header_lines
+from .response import ResponseRules
 from .router import Router
 from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep
 from .sweep import Sweep
@@ -29,6 +30,7 @@ __all__ = [
     "IdentifyStep",
     "Listener",
     "Respond",
+    "ResponseRules",
     "RoutePlan",
     "RouteStep",
     "Router",

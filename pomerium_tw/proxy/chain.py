@@ -9,10 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
-from .exchange import Forward, Outcome, Respond
+from .exchange import Forward, IExchange, Respond, StepOutcome
 from .finish import Finish
 from .forward import Forwarding
-from .http1 import Http1Exchange
 from .serve import serve
 
 log = Logger("pomerium.proxy")
@@ -21,21 +20,21 @@ log = Logger("pomerium.proxy")
 class IChainStep(Interface):
     """One step of the chain; a plug-in point.
 
-    A step that edits headers runs after ``rewrite``, which remembers the heads it has built.
+    The steps of today are built in; ``reads`` and ``edits`` say what depends on what, for whoever adds one.
     """
 
     name = Attribute("Short name for logs.")
     reads = Attribute("Names of the exchange's facts that the outcome depends on.")
     edits = Attribute("Names of the exchange's facts that the step sets.")
 
-    def advance(exchange: Http1Exchange) -> Any:  # noqa: N805 (an interface has no self)
-        """Look at the exchange: None to go on, an Outcome to end the chain, or a Deferred of either.
+    def advance(exchange: IExchange) -> Any:  # noqa: N805 (an interface has no self)
+        """Look at the exchange: None to go on, an StepOutcome to end the chain, or a Deferred of either.
 
         An exception ends the exchange with an error page: nothing is let through.
         """
 
 
-Advance = Callable[[Http1Exchange], Any]
+Advance = Callable[[IExchange], Any]
 
 
 class Chain:
@@ -46,10 +45,10 @@ class Chain:
         self._advances: tuple[Advance, ...] = tuple(step.advance for step in steps)
         self._finish = finish
 
-    def run(self, exchange: Http1Exchange) -> None:
+    def run(self, exchange: IExchange) -> None:
         self._walk(exchange, 0)
 
-    def _walk(self, exchange: Http1Exchange, at: int) -> None:
+    def _walk(self, exchange: IExchange, at: int) -> None:
         try:
             for index in range(at, len(self._advances)):
                 outcome = self._advances[index](exchange)
@@ -68,8 +67,8 @@ class Chain:
             log.failure("request failed", request_id=exchange.request.id)
             self._finish.internal_error(exchange)
 
-    def _wait(self, waiting: Deferred[Outcome | None], exchange: Http1Exchange, following: int) -> None:
-        def go_on(outcome: Outcome | None) -> None:
+    def _wait(self, waiting: Deferred[StepOutcome | None], exchange: IExchange, following: int) -> None:
+        def go_on(outcome: StepOutcome | None) -> None:
             if exchange.gone:
                 return
             if outcome is None:
@@ -85,7 +84,7 @@ class Chain:
         waiting.addCallback(go_on)
         waiting.addErrback(failed)
 
-    def _carry_out(self, exchange: Http1Exchange, outcome: Outcome) -> None:
+    def _carry_out(self, exchange: IExchange, outcome: StepOutcome) -> None:
         if isinstance(outcome, Forward):
             Forwarding(exchange, outcome, self._finish).start()
         elif isinstance(outcome, Respond):

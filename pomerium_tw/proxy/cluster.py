@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 
 from ..model import Upstream
+from .response import ResponseRules
 from .upstream import UpstreamConnection
 
 MAX_IDLE = 128
@@ -31,12 +32,10 @@ class _Connections(Factory):
 class Endpoint:
     """One ``to`` URL and its free connections."""
 
-    def __init__(
-        self, upstream: Upstream, endpoint: IStreamClientEndpoint, overwritten: frozenset[bytes]
-    ) -> None:
+    def __init__(self, upstream: Upstream, endpoint: IStreamClientEndpoint, rules: ResponseRules) -> None:
         self.upstream = upstream
         self._endpoint = endpoint
-        self._overwritten = overwritten
+        self._rules = rules
         self._free: deque[UpstreamConnection] = deque()
         self._closed = False
 
@@ -54,7 +53,7 @@ class Endpoint:
         return cast("Deferred[UpstreamConnection]", connecting)
 
     def _build(self) -> UpstreamConnection:
-        return UpstreamConnection(self._overwritten, self._idle, self._lost)
+        return UpstreamConnection(self._rules, self._idle, self._lost)
 
     def _idle(self, connection: UpstreamConnection) -> None:
         if self._closed or len(self._free) >= MAX_IDLE:

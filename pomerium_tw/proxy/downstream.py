@@ -31,6 +31,8 @@ MEMO_BLOCKS = 4
 """Header blocks remembered per connection: a client repeats its own, and can evict nobody else's."""
 MEMO_BYTES = 16 * 1024
 """Longer blocks are not remembered."""
+_NOT_OFFERED = frozenset(("CONNECT", "TRACE"))
+"""No tunnels yet; and an upstream's echo would show the client what only the upstream may see."""
 
 
 @implementer(IPushProducer)
@@ -65,7 +67,8 @@ class DownstreamConnection(Protocol):
     def connectionMade(self) -> None:
         self._listener.opened(self)
         self.peer = self._listener.peer_of(self.transport)
-        self.deadline = self._listener.now() + self._listener.generation.timeouts.idle
+        # The first request has to come soon; over TLS the handshake is part of that (spec/threats TL-08).
+        self.deadline = self._listener.now() + self._listener.generation.timeouts.head
         transport: Any = self.transport
         transport.registerProducer(self, True)
 
@@ -185,8 +188,8 @@ class DownstreamConnection(Protocol):
                 raise HeadError(400, "HTTP/1.0 has no Transfer-Encoding") from None
             raise
         head = self._head(fields, generation)
-        if method == "CONNECT":
-            raise HeadError(405, "no tunnel is offered here")
+        if method in _NOT_OFFERED:
+            raise HeadError(405, f"{method} is not offered here")
         target = parse_target(method, raw_target, head, generation.target_rules)
         request = Request(listener.new_request_id(), method, listener.scheme, target, head, self.peer)
         return request, generation
@@ -345,6 +348,15 @@ class DownstreamConnection(Protocol):
         else:
             error = HeadError(408, "the request took too long to arrive")
             self._refuse_body(exchange, error, "request_timeout")
+
+    def cut(self, details: str) -> None:
+        """End at once; ``details`` is what the log says of an exchange that is not answered."""
+        exchange = self._exchange
+        if exchange is not None and not exchange.answered:
+            exchange.details = details
+            self.exchange_reset(exchange)
+        else:
+            self.abort()
 
     def drain(self) -> None:
         """Finish the present exchange, take no further ones."""

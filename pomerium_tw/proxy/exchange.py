@@ -30,7 +30,23 @@ class IExchange(Protocol):
     """All input and output of an exchange.
 
     HTTP/1 implements it over a connection; an HTTP/2 stream can as well. As a producer it is the body's flow.
+    The facts are those of :class:`Exchange`.
     """
+
+    request: Request
+    generation: Generation
+    started: float
+    plan: RoutePlan | None
+    identity: Identity
+    decision: Decision | None
+    status: int
+    sent: int
+    details: str
+    cluster_name: str
+    body_done: bool
+    """The request's body has arrived in full."""
+    gone: bool
+    """The client left before the answer."""
 
     def attend(self, sink: BodySink) -> None:
         """``sink`` answers from now on: it gets the body, and is told when the client is lost."""
@@ -126,5 +142,5 @@ class Forward:
         """The whole rewritten request head."""
 
 
-Outcome = Respond | Serve | Forward
+StepOutcome = Respond | Serve | Forward
 """None in its place means: go on to the next step."""

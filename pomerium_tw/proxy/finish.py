@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from ..model import Reply
 from ..pages import ErrorFacts, internal_error, local_reply, status_text, texts
-from .http1 import Http1Exchange
+from .exchange import IExchange
 from .response import ResponseHead
 from .sweep import Sweep
 
@@ -33,7 +33,7 @@ class Finish:
 
     # -- answers from upstream
 
-    def upstream_head(self, exchange: Http1Exchange, head: ResponseHead, data: bytes, *, end: bool) -> None:
+    def upstream_head(self, exchange: IExchange, head: ResponseHead, data: bytes, *, end: bool) -> None:
         """Send an upstream's head on, with our headers written over its own."""
         plan = exchange.plan
         exchange.details = "via_upstream"
@@ -44,7 +44,7 @@ class Finish:
 
     # -- answers of our own
 
-    def reply(self, exchange: Http1Exchange, reply: Reply, details: str) -> None:
+    def reply(self, exchange: IExchange, reply: Reply, details: str) -> None:
         """Send a whole answer of our own."""
         exchange.details = details
         lines = [name + b": " + value + b"\r\n" for name, value in reply.headers]
@@ -54,7 +54,7 @@ class Finish:
             status_line(reply.status), b"".join(lines), chunked=False, data=reply.body, end=True
         )
 
-    def own_lines(self, exchange: Http1Exchange) -> bytes:
+    def own_lines(self, exchange: IExchange) -> bytes:
         """Date, request id and the configured headers of an answer that we make."""
         plan = exchange.plan
         configured = plan.response_lines if plan is not None else exchange.generation.response_lines
@@ -67,7 +67,7 @@ class Finish:
             self._date = formatdate(second, usegmt=True).encode()
         return self._date
 
-    def internal_error(self, exchange: Http1Exchange) -> None:
+    def internal_error(self, exchange: IExchange) -> None:
         """Something of ours failed: nothing is let through."""
         if exchange.status:
             exchange.details = "internal_error"
@@ -77,7 +77,7 @@ class Finish:
 
     # -- upstream failures (spec/proxy §3.10, DESIGN §7.15)
 
-    def upstream_unreachable(self, exchange: Http1Exchange, error: str, cause: str) -> None:
+    def upstream_unreachable(self, exchange: IExchange, error: str, cause: str) -> None:
         """``cause``: ``connection_failure``, ``connection_timeout`` or ``TLS_error``. ``error``: logged."""
         name, request_id = exchange.cluster_name, exchange.request.id
         log.warn(
@@ -87,10 +87,10 @@ class Finish:
             exchange, texts.upstream_unreachable(f"upstream_reset_before_response_started{{{cause}}}")
         )
 
-    def upstream_closed(self, exchange: Http1Exchange) -> None:
+    def upstream_closed(self, exchange: IExchange) -> None:
         self._failure(exchange, texts.upstream_dropped())
 
-    def upstream_malformed(self, exchange: Http1Exchange, error: str) -> None:
+    def upstream_malformed(self, exchange: IExchange, error: str) -> None:
         name, request_id = exchange.cluster_name, exchange.request.id
         log.warn(
             "upstream {cluster} does not speak HTTP: {error}",
@@ -100,8 +100,8 @@ class Finish:
         )
         self._failure(exchange, texts.upstream_malformed())
 
-    def upstream_timeout(self, exchange: Http1Exchange) -> None:
+    def upstream_timeout(self, exchange: IExchange) -> None:
         self._failure(exchange, texts.upstream_timeout())
 
-    def _failure(self, exchange: Http1Exchange, facts: ErrorFacts) -> None:
+    def _failure(self, exchange: IExchange, facts: ErrorFacts) -> None:
         self.reply(exchange, local_reply(facts, exchange.request), facts.reason_text)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.internet.defer import Deferred
 from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .chunked import LAST_CHUNK, encode_chunk
-from .exchange import Forward
+from .exchange import Forward, IExchange
 from .finish import Finish
-from .http1 import Http1Exchange
 from .response import ResponseHead
 from .upstream import Fault, UpstreamConnection
 
@@ -41,7 +43,7 @@ class Forwarding:
         "deadline",
     )
 
-    def __init__(self, exchange: Http1Exchange, forward: Forward, finish: Finish) -> None:
+    def __init__(self, exchange: IExchange, forward: Forward, finish: Finish) -> None:
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
         self._exchange = exchange
@@ -121,7 +123,7 @@ class Forwarding:
         exchange = self._exchange
         connection.send(self, self._head, no_body=exchange.request.method == "HEAD", more=self._uploading)
         if self._uploading:
-            connection.throttle(exchange)
+            connection.throttle(cast(IPushProducer, exchange))  # as a producer it is the body's flow
             exchange.read_body()
 
     # -- the request's body

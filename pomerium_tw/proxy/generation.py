@@ -6,16 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .cluster import Cluster
+from .exchange import IExchange
 from .header_names import HeadRules
-from .http1 import Http1Exchange
 from .target import TargetRules
+
+
+HEAD_SECONDS = 10.0
+"""Longest that a request head may take, and that a new connection may be silent (spec/threats DO-01)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds; 0 is off."""
 
-    head: float = 10.0
+    head: float = HEAD_SECONDS
     """From the first byte of a request head to its last (spec/threats DO-01)."""
     request: float = 30.0
     """From the request head to the last byte of its body (``timeout_read``)."""
@@ -29,7 +33,7 @@ class Generation:
 
     number: int
     """Counts up; memos carry it, so that nothing remembered outlives its configuration."""
-    run: Callable[[Http1Exchange], None]
+    run: Callable[[IExchange], None]
     """The chain of steps."""
     head_rules: HeadRules = field(default_factory=HeadRules)
     target_rules: TargetRules = field(default_factory=TargetRules)

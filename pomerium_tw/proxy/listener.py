@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -14,10 +15,10 @@ from ..model import Peer
 from ..pages import bare_reply
 from ..telemetry import Access, AccessLog
 from .downstream import DownstreamConnection
+from .exchange import IExchange
 from .finish import Finish, status_line
 from .generation import Generation
 from .head import HeadError
-from .http1 import Http1Exchange
 from .sweep import Sweep
 
 log = Logger("pomerium.proxy")
@@ -76,6 +77,7 @@ class Listener(Factory):
         self._sweep = sweep
         self._access_log = access_log
         self._connections: set[DownstreamConnection] = set()
+        self._drained: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:  # noqa: ARG002 (Twisted's signature)
         if len(self._connections) >= MAX_CONNECTIONS:
@@ -93,6 +95,9 @@ class Listener(Factory):
     def lost(self, connection: DownstreamConnection) -> None:
         self._connections.discard(connection)
         self._sweep.discard(connection)
+        if self._drained is not None and not self._connections:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
 
     def peer_of(self, transport: Any) -> Peer:
         """The client's address; IPv4 clients of an IPv6 socket count as IPv4, zones are dropped."""
@@ -127,7 +132,7 @@ class Listener(Factory):
             reply.body,
         )
 
-    def finished(self, exchange: Http1Exchange) -> None:
+    def finished(self, exchange: IExchange) -> None:
         """Log an exchange that is over."""
         self._access_log.record(
             Access(
@@ -141,7 +146,23 @@ class Listener(Factory):
             )
         )
 
-    def drain(self) -> None:
-        """Let every connection end with its present exchange."""
+    def drain(self) -> Deferred[None]:
+        """Let every connection end with its present exchange; fires when all have.
+
+        Cancelling gives up waiting.
+        """
+        if not self._connections:
+            return succeed(None)
+        drained: Deferred[None] = Deferred(self._stop_waiting)
+        self._drained = drained
         for connection in tuple(self._connections):
             connection.drain()
+        return drained
+
+    def _stop_waiting(self, _drained: Deferred[None]) -> None:
+        self._drained = None
+
+    def abort(self) -> None:
+        """End every connection at once."""
+        for connection in tuple(self._connections):
+            connection.cut("shutdown")

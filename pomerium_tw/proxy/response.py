@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from .head import MAX_HEAD_BYTES, MAX_HEADERS
@@ -20,7 +21,6 @@ _DROPPED = frozenset(
         b"trailer",
         b"upgrade",
         b"x-request-id",
-        b"x-pomerium-intercepted-response",
     )
 )
 
@@ -51,11 +51,24 @@ class ResponseHead(NamedTuple):
     """The connection may carry another request after this answer."""
 
 
-def parse_response_head(block: bytes, overwritten: frozenset[bytes]) -> ResponseHead:
-    """``block``: status line and header lines with their CRLFs.
+@dataclass(frozen=True)
+class ResponseRules:
+    """What a route makes of an upstream's header lines."""
 
-    ``overwritten``: names (lower case) that we set instead. Raises ResponseError.
-    """
+    overwritten: frozenset[bytes] = frozenset()
+    """Names (lower case) that we set instead."""
+    own_cookies: re.Pattern[bytes] | None = None
+    """Full-matches the names of cookies that are ours: no upstream may set one."""
+
+    def forbids(self, name: bytes, value: bytes) -> bool:
+        """Whether a line (name in lower case) speaks in our name."""
+        if name == b"set-cookie" and self.own_cookies is not None:
+            return self.own_cookies.fullmatch(value.partition(b"=")[0].strip(b" \t")) is not None
+        return alias(name).startswith(b"x-pomerium-")
+
+
+def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
+    """``block``: status line and header lines with their CRLFs. Raises ResponseError."""
     first, _, rest = block.partition(b"\r\n")
     match = _STATUS_LINE.fullmatch(first)
     found = HEADER_LINE.findall(rest) if len(block) <= MAX_HEAD_BYTES else []
@@ -76,8 +89,12 @@ def parse_response_head(block: bytes, overwritten: frozenset[bytes]) -> Response
             tokens.update(token.strip(b" \t").lower() for token in value.split(b","))
     length, chunked = _framing(lengths, codings)
     # A 204 has no content, not even none of a length (RFC 9110 §8.6).
-    dropped = overwritten | (tokens - _NOT_NOMINABLE) | (_LENGTH_ONLY if status == 204 else frozenset())
-    passed = [line for lower, line, _ in fields if alias(lower) not in _DROPPED and lower not in dropped]
+    dropped = rules.overwritten | (tokens - _NOT_NOMINABLE) | (_LENGTH_ONLY if status == 204 else frozenset())
+    passed = [
+        line
+        for lower, line, value in fields
+        if alias(lower) not in _DROPPED and lower not in dropped and not rules.forbids(lower, value)
+    ]
     # HTTP/1.0 upstreams close unless they say otherwise; so does an answer that ends with its connection.
     kept = b"close" not in tokens and (match[1] == b"1" or b"keep-alive" in tokens)
     return ResponseHead(status, match[2] + b" " + (match[3] or b""), b"".join(passed), length, chunked, kept)

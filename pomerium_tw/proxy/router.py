@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..model import Request
+from ..model import Head, Request
 from .plan import RoutePlan
 
 
@@ -44,6 +44,14 @@ class Router:
                 if pattern.fullmatch(authority) and plan.matches(path):
                     return plan
         return None
+
+    def knows(self, head: Head) -> bool:
+        """Whether any route is at this host, whatever its path."""
+        if head.authority in self._exact:
+            return True
+        if head.host in self._exact and (self._any_port or head.port in (None, 443)):
+            return True
+        return any(pattern.fullmatch(head.authority) for pattern, _ in self._wildcards)
 
 
 def _wildcard(host: str, port: int | None, *, any_port: bool) -> re.Pattern[str]:

@@ -15,8 +15,8 @@ from twisted.web.resource import IResource, getChildForRequest
 from zope.interface import implementer
 
 from ..pages import OwnRequest, bare_reply
+from .exchange import IExchange
 from .finish import Finish, status_line
-from .http1 import Http1Exchange
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IPushProducer
@@ -45,7 +45,7 @@ class _Site:
 class ResourceChannel:
     """Carries one twisted.web Request over one exchange. Takes the request's body too, up to a limit."""
 
-    def __init__(self, exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
+    def __init__(self, exchange: IExchange, root: IResource, finish: Finish) -> None:
         self.site = _Site(root)
         self.transport = self
         self._exchange = exchange
@@ -146,7 +146,7 @@ class ResourceChannel:
         self._exchange.reset()
 
 
-def serve(exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
+def serve(exchange: IExchange, root: IResource, finish: Finish) -> None:
     """Let ``root`` answer. The body is read first, in full, up to MAX_OWN_BODY."""
     head = exchange.request.head
     if (head.content_length or 0) > MAX_OWN_BODY:
@@ -158,5 +158,5 @@ def serve(exchange: Http1Exchange, root: IResource, finish: Finish) -> None:
         exchange.read_body()
 
 
-def _too_large(exchange: Http1Exchange, finish: Finish) -> None:
+def _too_large(exchange: IExchange, finish: Finish) -> None:
     finish.reply(exchange, bare_reply(413, "the form is too large"), "request_payload_too_large")

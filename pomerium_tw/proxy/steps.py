@@ -10,13 +10,12 @@ from zope.interface import implementer
 
 from ..authorize import Authorizer, UpstreamHeaders
 from ..databroker import Mirror, StoreUnavailable
-from ..model import ANONYMOUS, Decision, Identity, Reply, Request
-from ..model import Outcome as Verdict
+from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request
 from ..pages import Detail, denial_reply, local_reply, texts, unauthenticated_reply, wants_redirect
 from ..session import Identities
 from .chain import IChainStep
 from .cluster import Endpoint
-from .exchange import Exchange, Forward, Outcome, Respond, Serve
+from .exchange import Forward, IExchange, Respond, Serve, StepOutcome
 from .plan import RoutePlan
 from .router import Router
 from .target import ASTERISK
@@ -27,7 +26,9 @@ MAX_HEAD_MEMO = 32
 _ABOUT_SERVER = Reply(200, ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),))
 _OWN_PATHS = frozenset(("/ping", "/healthz", "/.pomerium", "/.well-known/pomerium"))
 _OWN_PREFIXES = ("/.pomerium/", "/.well-known/pomerium/")
-"""Reserved on every host, whatever the routes say (spec/proxy §3.1)."""
+"""Reserved on every host of ours, whatever the routes say (spec/proxy §3.1)."""
+_ANYWHERE = frozenset(("/ping", "/healthz", "/.well-known/pomerium/jwks.json"))
+"""Answered at hosts of nobody's too: probes and public keys. Nothing that signs anything is."""
 
 
 @implementer(IChainStep)
@@ -50,18 +51,19 @@ class RouteStep:
         ``identify``: who is asking on one of our own pages, given the route's provider id.
         """
         self._find = router.find
+        self._knows = router.knows
         self._own = own
         self._services = dict(services)
         self._identify = identify
 
-    def advance(self, exchange: Exchange) -> Outcome | None:
+    def advance(self, exchange: IExchange) -> StepOutcome | None:
         request = exchange.request
         path = request.target.path
         service = self._services.get(request.head.host)
         if service is not None and (path in service[0] or _reserved(path)):
             return self._serve(exchange, service[1])
         if path.startswith("/.") or path in _OWN_PATHS:
-            if _reserved(path):
+            if _reserved(path) and (path in _ANYWHERE or self._knows(request.head)):
                 return self._serve(exchange, self._own)
         elif request.target is ASTERISK:
             return Respond(_ABOUT_SERVER, "direct_response")
@@ -70,7 +72,7 @@ class RouteStep:
             return Respond(local_reply(texts.route_not_found(), request), "route_not_found")
         return None
 
-    def _serve(self, exchange: Exchange, tree: IResource) -> Outcome:
+    def _serve(self, exchange: IExchange, tree: IResource) -> StepOutcome:
         request = exchange.request
         plan = self._find(request)
         try:
@@ -97,7 +99,7 @@ class IdentifyStep:
         self._mirror = mirror
         self._cookie_name = cookie_name
 
-    def advance(self, exchange: Exchange) -> Deferred[Outcome | None] | Outcome | None:
+    def advance(self, exchange: IExchange) -> Deferred[StepOutcome | None] | StepOutcome | None:
         refusal = self._look_up(exchange)
         if exchange.identity is ANONYMOUS and refusal is None and exchange.request.head.cookie is not None:
             head = exchange.request.head
@@ -106,7 +108,7 @@ class IdentifyStep:
                 return Deferred.fromCoroutine(self._wait(exchange, ahead))
         return refusal
 
-    def _look_up(self, exchange: Exchange) -> Outcome | None:
+    def _look_up(self, exchange: IExchange) -> StepOutcome | None:
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
         head = exchange.request.head
@@ -118,7 +120,7 @@ class IdentifyStep:
             return _unavailable(exchange)
         return None
 
-    async def _wait(self, exchange: Exchange, version: int) -> Outcome | None:
+    async def _wait(self, exchange: IExchange, version: int) -> StepOutcome | None:
         """The slow way, once: a session made elsewhere will be here in a moment (spec/identity §6.6)."""
         try:
             await self._mirror.wait_for(version)
@@ -127,7 +129,7 @@ class IdentifyStep:
         return self._look_up(exchange)
 
 
-def _unavailable(exchange: Exchange) -> Outcome:
+def _unavailable(exchange: IExchange) -> StepOutcome:
     return Respond(local_reply(texts.store_unavailable(), exchange.request), "databroker_unavailable")
 
 
@@ -150,23 +152,23 @@ class AuthorizeStep:
         self._begin_sign_in = begin_sign_in
         self._login_url = login_url
 
-    def advance(self, exchange: Exchange) -> Outcome | None:
+    def advance(self, exchange: IExchange) -> StepOutcome | None:
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
         decision = exchange.decision = self._check(exchange.request, plan.route, exchange.identity)
-        if decision.outcome is Verdict.ALLOW:
+        if decision.outcome is Outcome.ALLOW:
             return None
-        if decision.outcome is Verdict.LOGIN:
+        if decision.outcome is Outcome.LOGIN:
             return self._login(exchange.request, plan)
         return self._deny(exchange, decision, plan)
 
-    def _login(self, request: Request, plan: RoutePlan) -> Outcome:
+    def _login(self, request: Request, plan: RoutePlan) -> StepOutcome:
         idp_id = plan.route.idp_id
         if wants_redirect(request):
             return Respond(self._begin_sign_in(request, idp_id), "ext_authz_denied")
         return Respond(unauthenticated_reply(request, self._login_url(request, idp_id)), "ext_authz_denied")
 
-    def _deny(self, exchange: Exchange, decision: Decision, plan: RoutePlan) -> Outcome:
+    def _deny(self, exchange: IExchange, decision: Decision, plan: RoutePlan) -> StepOutcome:
         details: tuple[Detail, ...] = ()
         if plan.route.show_error_details:
             reasons = sorted(decision.deny_reasons if decision.deny else decision.allow_reasons)
@@ -183,11 +185,12 @@ class ForwardStep:
     reads = ("request", "plan", "identity")
     edits = ()
 
-    def __init__(self, headers: UpstreamHeaders, *, append_forwarded_for: bool) -> None:
+    def __init__(self, headers: UpstreamHeaders, *, keep_forwarded_for: bool) -> None:
+        """``keep_forwarded_for``: pass on what the client sent, for a trusted proxy in front of us."""
         self._identity_lines = headers.lines
-        self._append = append_forwarded_for
+        self._keep = keep_forwarded_for
 
-    def advance(self, exchange: Exchange) -> Outcome | None:
+    def advance(self, exchange: IExchange) -> StepOutcome | None:
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
         request = exchange.request
@@ -219,14 +222,12 @@ class ForwardStep:
             remembered: bytes = found[1]
             return remembered
         lines = plan.lines(request, endpoint.upstream, self._forwarded_for(request), identity_lines)
-        if len(memo) > MAX_HEAD_MEMO:
+        if len(memo) >= MAX_HEAD_MEMO:
             memo.clear()
         memo[endpoint] = (identity_lines, lines)
         return lines
 
     def _forwarded_for(self, request: Request) -> bytes:
-        sent = request.head.get(b"x-forwarded-for")
-        peer = request.peer.address.encode()
-        if not sent:
-            return peer
-        return sent + b"," + peer if self._append else sent
+        """The peer. What an untrusted client says of itself is not passed on (spec/threats HS-10)."""
+        sent = request.head.get(b"x-forwarded-for") if self._keep else None
+        return sent or request.peer.address.encode()

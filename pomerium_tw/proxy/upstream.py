@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from .chunked import ChunkedDecoder, ChunkError
 from .head import MAX_HEAD_BYTES
-from .response import ResponseError, ResponseHead, parse_response_head
+from .response import ResponseError, ResponseHead, ResponseRules, parse_response_head
 
 MAX_INTERIM = 10
 """Most 1xx answers before the real one."""
@@ -53,12 +53,12 @@ class UpstreamConnection(Protocol):
 
     def __init__(
         self,
-        overwritten: frozenset[bytes],
+        rules: ResponseRules,
         idle: Callable[[UpstreamConnection], None],
         lost: Callable[[UpstreamConnection], None],
     ) -> None:
-        """``overwritten``: response headers that we set; ``idle``: called when free for a request."""
-        self._overwritten = overwritten
+        """``rules``: what becomes of the answers' header lines; ``idle``: called when free for a request."""
+        self._rules = rules
         self._idle = idle
         self._lost = lost
         self._memo: dict[bytes, ResponseHead] = {}
@@ -157,7 +157,7 @@ class UpstreamConnection(Protocol):
         answer.answer_head(head, body, done)
 
     def _parse(self, block: bytes) -> ResponseHead:
-        head = parse_response_head(block, self._overwritten)
+        head = parse_response_head(block, self._rules)
         if len(block) <= MEMO_BYTES:
             if len(self._memo) >= MEMO_HEADS:
                 del self._memo[next(iter(self._memo))]

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.web.resource import IResource
 
-from ..authenticate import Conversation, SignInLinks, route_host_resources, service_host_resources
+from ..authenticate import (
+    Conversation,
+    Destinations,
+    SignInLinks,
+    route_host_resources,
+    service_host_resources,
+)
 from ..authorize import Authorizer, UpstreamHeaders
 from ..config import ConfigError, KeyPath, Loaded, Problem, Settings
 from ..model import Identity, Request
@@ -113,6 +120,14 @@ def build_generation(dry: DryBuild, parts: Parts, number: int) -> Generation:
     return _Builder(dry, parts, number).build()
 
 
+def _destinations(settings: Settings) -> Destinations:
+    """Every route, at its own port or at those that browsers reach us by."""
+    service = settings.authenticate_service_url
+    ports = [settings.address.port, *([service.port] if service and service.port else [])]
+    routes = [(route.from_.host, route.from_.port) for _path, route in settings.all_routes]
+    return Destinations(routes, ports)
+
+
 class _Builder:
     def __init__(self, dry: DryBuild, parts: Parts, number: int) -> None:
         self._dry = dry
@@ -140,6 +155,7 @@ class _Builder:
             identities=parts.identities,
             providers=self._dry.provider.build(parts.reactor, settings.certificate_authority),
             clock=parts.reactor,
+            destinations=_destinations(settings),
             signout_redirect_url=settings.signout_redirect_url,
         )
 
@@ -147,15 +163,17 @@ class _Builder:
         settings, parts = self._settings, self._parts
         idp_id = self._dry.provider.id
         routes = [build_route(settings, route, idp_id) for _path, route in settings.all_routes]
-        plans = [RoutePlan(route, build_cluster(parts.reactor, route, self._dry.trust)) for route in routes]
+        own_cookies = owned_cookie_pattern(settings.cookie_name)
+        clusters = [build_cluster(parts.reactor, route, self._dry.trust, own_cookies) for route in routes]
+        plans = [RoutePlan(route, cluster) for route, cluster in zip(routes, clusters, strict=True)]
         links = SignInLinks(self._conversation)
         authorizer = Authorizer(self._dry.policies.compiled, parts.decision_log, parts.reactor.seconds)
         chain = Chain(
             [
                 self._route_step(Router(plans, any_port=settings.flag("match_any_incoming_port"))),
-                IdentifyStep(parts.identities, parts.mirror, parts.cookies.name),
+                IdentifyStep(parts.identities, parts.mirror, parts.cookies.session_name),
                 AuthorizeStep(authorizer, links.start, links.login_url),
-                ForwardStep(self._headers, append_forwarded_for=not settings.skip_xff_append),
+                ForwardStep(self._headers, keep_forwarded_for=settings.skip_xff_append),
             ],
             parts.finish,
         )
@@ -163,7 +181,7 @@ class _Builder:
             number=self._number,
             run=chain.run,
             head_rules=HeadRules(
-                own_cookies=owned_cookie_pattern(settings.cookie_name),
+                own_cookies=own_cookies,
                 owned_names=frozenset(alias(name.encode("ascii")) for name in settings.jwt_claims_headers),
                 underscores=settings.headers_with_underscores_action,
             ),
@@ -172,30 +190,34 @@ class _Builder:
             ),
             timeouts=Timeouts(request=settings.timeout_read, idle=settings.timeout_idle),
             response_lines=header_lines(settings.response_headers()),
-            clusters=tuple(plan.cluster for plan in plans),
+            clusters=tuple(clusters),
         )
 
     def _route_step(self, router: Router) -> RouteStep:
         c = self._conversation
+        links, idp_id = SignInLinks(c), self._dry.provider.id
+
+        def sign_in_url(request: Request) -> str:
+            return links.login_url(request, idp_id) if idp_id else ""
+
         services = {}
         if c.authenticate_host:
             resources = service_host_resources(c)
-            services[c.authenticate_host] = (frozenset(resources), self._tree(dict(resources)))
-        return RouteStep(router, self._tree(dict(route_host_resources(c))), services, self._identify)
+            services[c.authenticate_host] = (frozenset(resources), self._tree(dict(resources), None))
+        return RouteStep(
+            router, self._tree(dict(route_host_resources(c)), sign_in_url), services, self._identify
+        )
 
-    def _tree(self, extra: dict[str, IResource]) -> IResource:
+    def _tree(self, extra: dict[str, IResource], sign_in_url: Callable[[Request], str] | None) -> IResource:
         clock = self._parts.reactor
 
         def claims_of(_request: Request, identity: Identity) -> dict[str, object]:
             return self._headers.claims(identity)
 
-        def sign_in_url(request: Request) -> str:
-            return SignInLinks(self._conversation).login_url(request, self._dry.provider.id)
-
         return own_tree(
             jwks=self._dry.signing_keys.jwks,
             callback_url=self._conversation.provider_callback,
-            user_page=UserPage(clock, sign_in_url if self._dry.provider.id else None),
+            user_page=UserPage(clock, sign_in_url),
             user_document=UserDocument(clock, claims_of),
             extra=extra,
         )
@@ -204,5 +226,5 @@ class _Builder:
         """Who asks for one of our own pages: the authenticate host has a cookie of its own."""
         cookies = self._parts.cookies
         own = request.host == self._conversation.authenticate_host
-        name = cookies.authenticate_name if own else cookies.name
+        name = cookies.authenticate_name if own else cookies.session_name
         return self._parts.identities.from_cookies(request.head, name, request.host, "" if own else idp_id)

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from ..config import load
 from ..telemetry import LineWriter, start_logging
+from .listening import cannot_listen
 from .run import STANDARD_OUTPUT, PomeriumService
 
 log = Logger("pomerium.service")
@@ -34,7 +35,7 @@ def run_service(config_path: str | None, environ: Mapping[str, str], reactor: An
         try:
             service.startService()
         except CannotListenError as error:
-            log.error("cannot listen: {error}", error=error)  # noqa: TRY400 - says it all
+            log.error("{problem}", problem=cannot_listen(error))  # noqa: TRY400 - says it all
             fatal(Failure())
         else:
             service.ready.addErrback(fatal)

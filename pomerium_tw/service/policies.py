@@ -30,9 +30,11 @@ class Policies:
         self.compiled: dict[str, CompiledPolicy] = {}
         """Route id → policy."""
         self._named: dict[str, Policy] = {}
+        self._texts: dict[str, str] = {}
         for index, file in enumerate(loaded.settings.policy_files):
             for policy in self._read(file.text, str(file.path)):
                 self._name(policy, loaded.span("policy_files", index))
+                self._try(policy)
         for path, route in loaded.settings.all_routes:
             self._compile(path, route)
 
@@ -41,7 +43,15 @@ class Policies:
             self.problems.append(Problem(policy.span or span, f"the policy {policy.name!r} is defined twice"))
         self._named[policy.name] = policy
 
+    def _try(self, policy: Policy) -> None:
+        """A named policy is checked even where no route uses it yet."""
+        try:
+            compile_policy([policy])
+        except PolicySyntaxError as error:
+            self._report(error)
+
     def _read(self, text: str, file: str) -> tuple[Policy, ...]:
+        self._texts[file] = text
         try:
             return parse_text(text, file)
         except PolicySyntaxError as error:
@@ -71,7 +81,10 @@ class Policies:
         if isinstance(policy, InlinePolicy):
 
             def spans(inner: Path) -> Span:
-                return self._loaded.span(*path, "policy", *inner)
+                # A word of the language is named where it stands, not where its value begins.
+                at = (*path, "policy", *inner)
+                named = bool(inner) and isinstance(inner[-1], str)
+                return self._loaded.spans.key(at) if named else self._loaded.span(*at)
 
             return (parse_data(policy.data, spans),)
         if isinstance(policy, PolicyFile):
@@ -90,7 +103,10 @@ class Policies:
         return found
 
     def _report(self, error: PolicySyntaxError) -> None:
-        self.problems.append(Problem(error.span, error.message, error.hint))
+        shown = error.with_source(self._texts.get(error.span.file, ""))
+        problem = Problem(error.span, error.message, error.hint, shown.excerpt)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
 
 def _criterion_failed(criterion: Criterion | None, error: Exception) -> None:

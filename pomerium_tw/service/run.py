@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -30,6 +31,8 @@ STANDARD_OUTPUT = 1
 """File descriptor of the logs."""
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
+GRACE_SECONDS = 10.0
+"""How long exchanges may take to end when the service stops."""
 _NO_IPV6 = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
@@ -95,7 +98,7 @@ class PomeriumService(Service):
 
     def startService(self) -> None:
         super().startService()
-        for warning in self._loaded.warnings:
+        for warning in (*self._loaded.warnings, *self._loaded.left_out):
             log.warn("{warning}", warning=warning)
         self._listen()
         self._parts.sweep.start()
@@ -114,7 +117,7 @@ class PomeriumService(Service):
         if self.running:
             self._parts.clean_up.start()
             self._cleans_up = True
-            log.info("ready: {count} routes", count=len(self._generation.clusters))
+            log.info("ready, routes: {count}", count=len(self._generation.clusters))
             self.ready.callback(None)
 
     def _listen(self) -> None:
@@ -135,7 +138,11 @@ class PomeriumService(Service):
             stopped = self._port.stopListening()
             if stopped is not None:
                 await stopped
-        self._listener.drain()
+        try:
+            await self._listener.drain().addTimeout(GRACE_SECONDS, self._reactor)
+        except defer.TimeoutError:
+            log.warn("exchanges that take longer than {grace:g} seconds are cut", grace=GRACE_SECONDS)
+            self._listener.abort()
         self._generation.close()
         parts = self._parts
         parts.sweep.stop()

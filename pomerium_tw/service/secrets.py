@@ -6,14 +6,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twisted.logger import Logger
-
 from ..authenticate import Keys
 from ..config import Settings
 from ..model import Secret
 from ..token import SigningKeys, derive_signing_key, load_signing_keys, subkey
-
-log = Logger("pomerium.service")
 
 SECRET_BYTES = 32
 
@@ -29,15 +25,11 @@ class Secrets:
 
     @classmethod
     def of(cls, settings: Settings, random: Callable[[int], bytes] = os.urandom) -> Secrets:
-        """As configured. Without secrets, sessions end with the process, and the log says so."""
-        generated = Secret(random(SECRET_BYTES))
-        for name in ("shared_secret", "cookie_secret"):
-            if getattr(settings, name) is None:
-                log.warn("using a generated {name}: everybody is signed out at the next start", name=name)
+        """As configured. Without secrets, sessions end with the process; the loader warns of that."""
         return cls(
-            settings.shared_secret or generated,
+            settings.shared_secret or Secret(random(SECRET_BYTES)),
             settings.shared_secret_previous,
-            settings.cookie_secret or generated,
+            settings.cookie_secret or Secret(random(SECRET_BYTES)),
             settings.cookie_secret_previous,
         )
 

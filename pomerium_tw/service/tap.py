@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
+from twisted.internet.error import CannotListenError
 from twisted.python import usage
 
 from ..config import ConfigError
 from ..transport import install_reactor
+from .listening import cannot_listen
 
 if TYPE_CHECKING:
     from .run import PomeriumService
@@ -40,13 +42,34 @@ class Options(usage.Options):
 
 
 def _explained(error: ConfigError) -> str:
-    return "\n".join(f"{each}\n  {each.hint}" if each.hint else str(each) for each in error.problems)
+    return "\n".join(line for problem in error.problems for line in problem.lines)
 
 
 def makeService(options: Options) -> IService:
     """The service, which ends the process when its store cannot be opened."""
     from twisted.internet import reactor
 
-    stop: Any = reactor
-    options.service.ready.addErrback(lambda _failure: stop.stop())
-    return options.service
+    running: Any = reactor
+
+    def fail(_failure: object) -> None:
+        # twistd itself would end with status 0, which supervisors take for a wish to stop.
+        running.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        running.stop()
+
+    options.service.ready.addErrback(fail)
+    return Daemon(options.service)
+
+
+class Daemon(MultiService):
+    """Says in one line why it cannot listen; twistd would show a traceback."""
+
+    def __init__(self, service: PomeriumService) -> None:
+        super().__init__()
+        self._service = service
+        service.setServiceParent(self)
+
+    def privilegedStartService(self) -> None:
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise SystemExit(cannot_listen(error)) from None

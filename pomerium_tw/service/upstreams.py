@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 
 from ..model import Route, Upstream
-from ..proxy import Cluster, Endpoint
+from ..proxy import Cluster, Endpoint, ResponseRules
 from ..tls import TrustRoots, client_connection
 from ..transport import client_endpoint
 
 
-def build_cluster(reactor: Any, route: Route, trust: TrustRoots) -> Cluster:
+def build_cluster(
+    reactor: Any, route: Route, trust: TrustRoots, own_cookies: re.Pattern[bytes] | None = None
+) -> Cluster:
     """The cluster of a route. ``trust``: whom TLS upstreams without a CA of their own must be signed by.
 
     Raises TLSError for a route's own CA that cannot be read.
     """
     overwritten = frozenset(name.lower().encode("ascii") for name in route.set_response_headers)
+    rules = ResponseRules(overwritten, own_cookies)
     roots = TrustRoots(route.tls_custom_ca, system=False) if route.tls_custom_ca else trust
     endpoints = [
-        Endpoint(upstream, _endpoint(reactor, route, upstream, roots), overwritten)
-        for upstream in route.upstreams
+        Endpoint(upstream, _endpoint(reactor, route, upstream, roots), rules) for upstream in route.upstreams
     ]
     return Cluster(route.name, endpoints)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 AUTHENTICATE_SUFFIX = "_authenticate"
+HOST_PREFIX = "__Host-"
 FLOW_SUFFIX = "_flow_"
 MAX_COOKIE_CANDIDATES = 4
 """Cookies of one name that are looked at: a sibling host can plant some beside ours (SE-02)."""
@@ -27,28 +28,42 @@ class CookieSettings:
     same_site: SameSite = ""
 
     @property
+    def session_name(self) -> str:
+        """The cookie of a route's session.
+
+        Without a domain it has a prefix that browsers grant to the host itself alone: no sibling host can
+        plant one (RFC 6265bis §4.1.3.2; spec/threats SE-02).
+        """
+        return self.name if self.domain else HOST_PREFIX + self.name
+
+    @property
     def authenticate_name(self) -> str:
         """The authenticate service's own cookie, so that a route cookie never stands in for it."""
-        return self.name + AUTHENTICATE_SUFFIX
+        return HOST_PREFIX + self.name + AUTHENTICATE_SUFFIX
 
-    def session(self, value: str, name: str = "") -> bytes:
-        """Set-Cookie for a session handle."""
-        attributes = [f"{name or self.name}={value}", "Path=/"]
-        if self.domain and not name:
-            attributes.append(f"Domain={self.domain}")
-        attributes += [f"Max-Age={int(self.expire)}", "Secure"]
+    def session(self, value: str) -> bytes:
+        """Set-Cookie for the session of a route host, or of a whole domain."""
+        return self._set(self.session_name, value, self.domain, int(self.expire))
+
+    def authenticate(self, value: str) -> bytes:
+        """Set-Cookie for the session of the authenticate host."""
+        return self._set(self.authenticate_name, value, "", int(self.expire))
+
+    def clear_session(self) -> bytes:
+        """Set-Cookie that removes the session cookie of a route host."""
+        return self._set(self.session_name, "", self.domain, 0)
+
+    def clear_authenticate(self) -> bytes:
+        """Set-Cookie that removes the authenticate host's session cookie."""
+        return self._set(self.authenticate_name, "", "", 0)
+
+    def _set(self, name: str, value: str, domain: str, seconds: int) -> bytes:
+        attributes = [f"{name}={value}", "Path=/"]
+        if domain:
+            attributes.append(f"Domain={domain}")
+        attributes += [f"Max-Age={seconds}", "Secure"]
         if self.http_only:
             attributes.append("HttpOnly")
-        return self._finish(attributes)
-
-    def clear(self, name: str = "") -> bytes:
-        """Set-Cookie that removes a session cookie."""
-        attributes = [f"{name or self.name}=", "Path=/"]
-        if self.domain and not name:
-            attributes.append(f"Domain={self.domain}")
-        return self._finish([*attributes, "Max-Age=0", "Secure", "HttpOnly"])
-
-    def _finish(self, attributes: list[str]) -> bytes:
         if self.same_site:
             attributes.append(f"SameSite={self.same_site.capitalize()}")
         return "; ".join(attributes).encode("ascii")
@@ -57,7 +72,7 @@ class CookieSettings:
 def owned_cookie_pattern(name: str) -> re.Pattern[bytes]:
     """Names of every cookie that we set for the cookie name ``name``."""
     suffixes = f"(?:{re.escape(AUTHENTICATE_SUFFIX)}|{re.escape(FLOW_SUFFIX)}[A-Za-z0-9_-]+)?"
-    return re.compile((re.escape(name) + suffixes).encode())
+    return re.compile(f"(?:{HOST_PREFIX})?{re.escape(name)}{suffixes}".encode())
 
 
 def cookie_values(header: bytes | None, name: str) -> list[str]:

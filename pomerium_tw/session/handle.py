@@ -27,12 +27,18 @@ class SessionHandle:
     """Session id (``jti``)."""
     user_id: str
     audience: tuple[str, ...]
-    """Host names that may present it."""
+    """Host names that may present it; one with a dot in front stands for a domain and all hosts in it."""
     idp_id: str
     issued_at: int
     """Seconds since the epoch."""
     record_version: int
     """Version of the session record when the handle was made: older copies must not answer for it (§6.6)."""
+
+    def good_at(self, host: str) -> bool:
+        """Whether ``host`` may present it."""
+        return host in self.audience or any(
+            each.startswith(".") and (host == each[1:] or host.endswith(each)) for each in self.audience
+        )
 
 
 class HandleCodec:

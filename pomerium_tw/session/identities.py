@@ -78,7 +78,7 @@ class Identities:
         handle = self._read(text)
         if (
             handle is None
-            or host not in handle.audience
+            or not handle.good_at(host)
             or (handle.idp_id and idp_id and handle.idp_id != idp_id)
         ):
             return ANONYMOUS
@@ -104,7 +104,7 @@ class Identities:
             handle.record_version
             for handle in handles
             if handle is not None
-            and host in handle.audience
+            and handle.good_at(host)
             and handle.record_version > self._mirror.version
             and abs(self._now() - handle.issued_at) < FRESH_HANDLE_SECONDS
         ]

@@ -2,7 +2,7 @@
 
 from .access import ACCESS_FIELDS, DEFAULT_ACCESS_FIELDS, Access, AccessLog
 from .decisions import AUTHORIZE_FIELDS, DEFAULT_AUTHORIZE_FIELDS, DecisionLog
-from .events import LOG_LEVELS, start_logging
+from .events import start_logging
 from .lines import LineWriter
 from .stamp import Stamp
 
@@ -11,7 +11,6 @@ __all__ = [
     "AUTHORIZE_FIELDS",
     "DEFAULT_ACCESS_FIELDS",
     "DEFAULT_AUTHORIZE_FIELDS",
-    "LOG_LEVELS",
     "Access",
     "AccessLog",
     "DecisionLog",

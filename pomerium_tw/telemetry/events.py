@@ -32,7 +32,6 @@ _LEVELS = {
     "none": LogLevel.critical,
     "disabled": LogLevel.critical,
 }
-LOG_LEVELS = frozenset(_LEVELS)
 
 
 @implementer(ILogObserver)
@@ -58,7 +57,7 @@ class JSONObserver:
             line["error"] = f"{failure.type.__name__}: {failure.getErrorMessage()}"
             # Frames without their variables: values may be secrets.
             line["traceback"] = failure.getTraceback(detail="brief")
-        self._writer.line(json.dumps(line) + "\n")
+        self._writer.line(json.dumps(line, separators=(",", ":")) + "\n")
         if level >= LogLevel.warn:
             self._writer.flush()
 

@@ -67,14 +67,14 @@ async def test_each_host_gets_a_cookie_that_is_good_for_it_alone(world: World, b
     assert world.op.count("/token") == 1 and len(world.session_ids()) == 1
     names = sorted((host, name) for host, _, name in browser.jar)
     assert names == [
-        ("app.example.com", "_pomerium"),
-        ("auth.example.com", "_pomerium_authenticate"),
-        ("other.example.com", "_pomerium"),
+        ("app.example.com", "__Host-_pomerium"),
+        ("auth.example.com", "__Host-_pomerium_authenticate"),
+        ("other.example.com", "__Host-_pomerium"),
     ], "and no flow cookie is left"
-    stolen = browser.jar[("app.example.com", "/", "_pomerium")]
-    thief = Browser(world, {("other.example.com", "/", "_pomerium"): stolen})
+    stolen = browser.jar[("app.example.com", "/", "__Host-_pomerium")]
+    thief = Browser(world, {("other.example.com", "/", "__Host-_pomerium"): stolen})
     assert (await thief.get(OTHER + "/")).status == 302
-    thief = Browser(world, {("auth.example.com", "/", "_pomerium_authenticate"): stolen})
+    thief = Browser(world, {("auth.example.com", "/", "__Host-_pomerium_authenticate"): stolen})
     assert not (await thief.to_provider(APP + "/")).startswith(AUTH)
 
 
@@ -154,7 +154,7 @@ async def test_the_session_id_is_new_at_every_sign_in_and_the_old_one_is_dead(
 ) -> None:
     await browser.sign_in(APP + "/")
     [old_id] = world.session_ids()
-    old_cookie = browser.cookie("app.example.com", "_pomerium")
+    old_cookie = browser.cookie("app.example.com", "__Host-_pomerium")
     await browser.get((await browser.get(APP + "/x")).url)
     world.idp_id, provider = world.build_provider(scopes=["openid"])
     world.providers[world.idp_id] = provider
@@ -164,7 +164,7 @@ async def test_the_session_id_is_new_at_every_sign_in_and_the_old_one_is_dead(
     assert old_cookie is not None
     world.idp_id = ""
     assert (
-        await Browser(world, {("app.example.com", "/", "_pomerium"): old_cookie}).get(APP + "/")
+        await Browser(world, {("app.example.com", "/", "__Host-_pomerium"): old_cookie}).get(APP + "/")
     ).status == 302
 
 
@@ -173,11 +173,11 @@ async def test_a_planted_session_does_not_become_the_visitors(world: World, brow
     planted = world.conversation.codec.encode(
         SessionHandle("attackers-id", "alice", ("auth.example.com",), world.idp_id, NOW, 0)
     )
-    browser.jar[("auth.example.com", "/", "_pomerium_authenticate")] = planted
-    browser.jar[("app.example.com", "/", "_pomerium")] = planted
+    browser.jar[("auth.example.com", "/", "__Host-_pomerium_authenticate")] = planted
+    browser.jar[("app.example.com", "/", "__Host-_pomerium")] = planted
     assert (await browser.sign_in(APP + "/")).status == 200
     assert world.session_ids() != ["attackers-id"] and len(world.session_ids()) == 1
-    assert browser.cookie("auth.example.com", "_pomerium_authenticate") != planted
+    assert browser.cookie("auth.example.com", "__Host-_pomerium_authenticate") != planted
 
 
 @ensureDeferred
@@ -591,7 +591,7 @@ async def test_a_blank_provider_in_a_handle_is_not_handed_over_for_any(
     written = await world.store.put([Record.new(SESSION, "s1", facts)])
     await world.mirror.wait_for(written.record_version)
     handle = world.conversation.codec.encode(SessionHandle("s1", "alice", ("auth.example.com",), "", NOW, 0))
-    browser.jar[("auth.example.com", "/", "_pomerium_authenticate")] = handle
+    browser.jar[("auth.example.com", "/", "__Host-_pomerium_authenticate")] = handle
     assert (await browser.to_provider(APP + "/")).startswith(world.op.issuer)
 
 
@@ -609,7 +609,7 @@ async def test_the_handle_does_not_travel_readable(world: World, browser: Browse
     url = await hand_over(world, browser)
     [session_id] = world.session_ids()
     await browser.get(url)
-    handle = browser.cookie("app.example.com", "_pomerium")
+    handle = browser.cookie("app.example.com", "__Host-_pomerium")
     assert handle is not None and handle not in url and session_id not in url and "alice" not in url
 
 

@@ -131,7 +131,7 @@ async def test_a_route_host_signs_out_of_a_session_whose_other_cookie_is_lost(
     world: World, browser: Browser
 ) -> None:
     await browser.sign_in(APP + "/")
-    browser.jar.pop(("auth.example.com", "/", "_pomerium_authenticate"))
+    browser.jar.pop(("auth.example.com", "/", "__Host-_pomerium_authenticate"))
     await browser.walk(APP + SIGN_OUT, **OWN)
     assert world.session_ids() == []
 
@@ -215,7 +215,7 @@ async def test_a_store_that_is_down_is_said_to_be_and_the_session_is_not_forgott
     await world.store.stop()
     answer = await browser.walk(APP + SIGN_OUT, **OWN)
     assert answer.status == 503
-    assert browser.cookie("auth.example.com", "_pomerium_authenticate")
+    assert browser.cookie("auth.example.com", "__Host-_pomerium_authenticate")
 
 
 @ensureDeferred

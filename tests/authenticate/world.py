@@ -17,6 +17,7 @@ from twisted.web.http_headers import Headers
 
 from pomerium_tw.authenticate import (
     Conversation,
+    Destinations,
     Keys,
     SignInLinks,
     route_host_resources,
@@ -119,6 +120,7 @@ class World:
             identities=self.identities,
             providers=self.providers,
             clock=self.clock,
+            destinations=Destinations([("*.example.com", None), ("*.example.com", 8443)], [8443]),
             signout_redirect_url=self.signout_redirect_url,
         )
         self.links = SignInLinks(self.conversation)
@@ -126,7 +128,9 @@ class World:
         self.route = PathTree(route_host_resources(self.conversation))
 
     def identity(self, request: Request) -> Identity:
-        return self.identities.from_cookies(request.head, self.cookies.name, request.host, self.idp_id)
+        return self.identities.from_cookies(
+            request.head, self.cookies.session_name, request.host, self.idp_id
+        )
 
     async def serve(self, request: Request, form: Mapping[str, str]) -> tuple[int, Headers, str]:
         """What the proxy does, as far as this room is concerned."""

@@ -126,7 +126,7 @@ def test_a_tampered_callback_is_refused_and_explained(page: Page, demo: Demo, ch
 def test_session_cookies_are_out_of_reach(page: Page, person: BrowserContext, demo: Demo) -> None:
     sign_in(page, demo.url("verify"), ADMIN)
     cookies = {cookie["name"]: cookie for cookie in person.cookies(demo.url("verify"))}
-    session = cookies["_pomerium"]
+    session = cookies["__Host-_pomerium"]
     assert session["secure"]
     assert session["httpOnly"]
     assert session["path"] == "/"

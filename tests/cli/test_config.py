@@ -19,6 +19,8 @@ ROUTE = (
     "routes:\n  - from: https://a.example.com\n    to: http://a\n"
     "    allow_public_unauthenticated_access: true\n"
 )
+WHOLE = f"{ROUTE}insecure_server: true\nshared_secret: {'A' * 43}=\ncookie_secret: {'A' * 43}=\n"
+"""Nothing is left out that almost everybody wants."""
 
 Check = Callable[[str], Result]
 
@@ -51,16 +53,29 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
 
 
 def test_a_good_file_exits_with_0(check: Check, built: list[Problem]) -> None:
-    result = check(ROUTE)
+    result = check(WHOLE)
     assert (result.exit_code, result.output) == (0, "c.yaml: ready to run, no warnings\n")
 
 
 def test_warnings_do_not_fail(check: Check, built: list[Problem]) -> None:
-    result = check("autocert: true\n" + ROUTE)
+    result = check("autocert: true\n" + WHOLE)
     assert result.exit_code == 0
     assert result.output == (
         "c.yaml:1:1: warning: the key autocert is not built yet: ignored\nc.yaml: ready to run, 1 warning\n"
     )
+
+
+def test_what_is_left_out_is_said(check: Check, built: list[Problem]) -> None:
+    result = check(ROUTE)
+    assert result.exit_code == 0
+    for missing in ("certificate", "shared_secret", "cookie_secret"):
+        assert f"c.yaml:1:1: warning: there is no {missing}: " in result.output
+    assert "ready to run, 3 warnings" in result.output
+
+
+def test_a_problem_of_a_policy_file_shows_its_line(check: Check, built: list[Problem]) -> None:
+    built.append(Problem(Span("a.ppl", 2, 5), "unknown", "", ("  domian is 1", "  ^")))
+    assert "a.ppl:2:5: unknown\n    domian is 1\n    ^\n" in check(WHOLE).output
 
 
 def test_every_problem_is_shown_with_place_and_hint(check: Check, built: list[Problem]) -> None:
@@ -76,7 +91,7 @@ def test_every_problem_is_shown_with_place_and_hint(check: Check, built: list[Pr
 
 def test_problems_of_building_are_shown(check: Check, built: list[Problem], tmp_path: Path) -> None:
     built.append(Problem(Span("c.yaml", 2, 5), "no policy is called employees", "see policy_files"))
-    result = check(ROUTE)
+    result = check(WHOLE)
     assert result.exit_code == 1
     assert result.output == (
         "c.yaml:2:5: no policy is called employees\n    see policy_files\nc.yaml: 1 problem, no warnings\n"

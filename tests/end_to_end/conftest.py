@@ -103,7 +103,7 @@ def open_door(tmp_path: Path, upstream: int, provider: int) -> Iterator[Callable
             config.write_text(CONFIG.format(**filled))
             arguments = ["-m", "pomerium_tw.cli", "run", str(config)]
             process = stack.enter_context(running(arguments, tmp_path / f"output-{port}-{len(filled)}.txt"))
-            process.wait_for_line(message="ready: 3 routes")
+            process.wait_for_line(message="ready, routes: 3")
             door = Door(port, process)
             wait_for(lambda: Browser().open(door.url("app", "/ping")).status == 200, "the front door")
             return door

@@ -26,7 +26,6 @@ RESTART = "https://app.example.com/wanted"
         (texts.upstream_dropped, 503, "UC"),
         (texts.upstream_malformed, 502, "UPE"),
         (texts.upstream_timeout, 504, "UT"),
-        (texts.overload, 503, "UO"),
         (texts.store_unavailable, 503, ""),
         (texts.identity_provider_unavailable, 503, ""),
         (texts.sign_in_failed, 400, ""),

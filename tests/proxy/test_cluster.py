@@ -7,7 +7,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from pomerium_tw.model import Upstream
-from pomerium_tw.proxy import Cluster, Endpoint
+from pomerium_tw.proxy import Cluster, Endpoint, ResponseRules
 from pomerium_tw.proxy.cluster import MAX_IDLE
 from tests.doors import Pipe
 
@@ -28,7 +28,7 @@ def connected(endpoint: Endpoint) -> Any:
 
 
 def test_lost_connections_take_no_room_among_the_free() -> None:
-    endpoint = Endpoint(UP, Dial(), frozenset())  # type: ignore[arg-type]
+    endpoint = Endpoint(UP, Dial(), ResponseRules())  # type: ignore[arg-type]
     lost = [connected(endpoint) for _ in range(MAX_IDLE)]
     for connection in lost:
         connection.sent()  # free
@@ -41,7 +41,7 @@ def test_lost_connections_take_no_room_among_the_free() -> None:
 
 
 def test_no_more_are_kept_than_the_limit() -> None:
-    endpoint = Endpoint(UP, Dial(), frozenset())  # type: ignore[arg-type]
+    endpoint = Endpoint(UP, Dial(), ResponseRules())  # type: ignore[arg-type]
     made = [connected(endpoint) for _ in range(MAX_IDLE + 1)]
     for connection in made:
         connection.sent()
@@ -50,7 +50,7 @@ def test_no_more_are_kept_than_the_limit() -> None:
 
 
 def test_after_closing_nothing_is_kept() -> None:
-    endpoint = Endpoint(UP, Dial(), frozenset())  # type: ignore[arg-type]
+    endpoint = Endpoint(UP, Dial(), ResponseRules())  # type: ignore[arg-type]
     free, busy = connected(endpoint), connected(endpoint)
     free.sent()
     Cluster("c", [endpoint]).close()
@@ -60,5 +60,5 @@ def test_after_closing_nothing_is_kept() -> None:
 
 
 def test_one_endpoint_needs_no_turns() -> None:
-    endpoint = Endpoint(UP, Dial(), frozenset())  # type: ignore[arg-type]
+    endpoint = Endpoint(UP, Dial(), ResponseRules())  # type: ignore[arg-type]
     assert Cluster("c", [endpoint]).pick() is endpoint

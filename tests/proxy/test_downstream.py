@@ -293,3 +293,29 @@ def test_heads_are_remembered_for_their_generation_only() -> None:
     for number in range(20):
         wire.send(get("/ping", b"X: %d\r\n" % number))
     assert len(wire.client._memo) <= 4
+
+
+def test_draining_tells_when_the_last_exchange_is_over() -> None:
+    wire = Wire()
+    wire.send(get())
+    over: list[None] = []
+    wire.door.listener.drain().addCallback(over.append)
+    assert over == []
+    wire.answer(OK)
+    wire.client_closes()
+    assert over == [None]
+
+
+def test_what_does_not_end_in_time_is_cut_and_logged_as_that() -> None:
+    wire = Wire()
+    wire.send(get())
+    wire.door.listener.abort()
+    assert wire.pipe.lost == "aborted"
+    assert [line["response-code-details"] for line in wire.log] == ["shutdown"]
+
+
+def test_a_connection_that_never_begins_a_request_ends_soon() -> None:
+    wire = Wire()
+    wire.open()
+    wire.pass_time(11)
+    assert wire.pipe.lost == "closed"

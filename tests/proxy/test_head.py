@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,3 +202,11 @@ def test_arbitrary_bytes_are_read_or_refused_never_anything_else(block: bytes) -
             parse_head(candidate, RULES)
         except HeadError as error:
             assert 400 <= error.status < 600
+
+
+@pytest.mark.parametrize("line", [b"a" * 100_000, b"a:" * 50_000 + b"\x00", b"a " * 50_000])
+def test_a_long_bad_line_is_refused_in_linear_time(line: bytes) -> None:
+    before = time.process_time()
+    with pytest.raises(HeadError):
+        parse_head(b"Host: a\r\n" + line + b"\r\n", RULES)
+    assert time.process_time() - before < 0.2  # quadratic: ten seconds

@@ -4,14 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pomerium_tw.proxy import ResponseRules
 from pomerium_tw.proxy.head import MAX_HEADERS
 from pomerium_tw.proxy.response import ResponseError, ResponseHead, parse_response_head
+from pomerium_tw.session import owned_cookie_pattern
 
 
 def read(
     *lines: bytes, status: bytes = b"HTTP/1.1 200 OK", overwritten: frozenset[bytes] = frozenset()
 ) -> ResponseHead:
-    return parse_response_head(b"\r\n".join([status, *lines, b""]), overwritten)
+    rules = ResponseRules(overwritten, owned_cookie_pattern("_pomerium"))
+    return parse_response_head(b"\r\n".join([status, *lines, b""]), rules)
 
 
 def test_facts_and_lines() -> None:
@@ -94,7 +97,7 @@ def test_status_lines_that_are_none(status: bytes) -> None:
 def test_arbitrary_bytes_are_read_or_refused(block: bytes) -> None:
     for candidate in (block, b"HTTP/1.1 200 OK\r\n" + block + b"\r\n"):
         try:
-            head = parse_response_head(candidate, frozenset())
+            head = parse_response_head(candidate, ResponseRules())
         except ResponseError:
             continue
         assert head.lines == b"" or head.lines.endswith(b"\r\n")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pomerium_tw.model import Peer, Request, Route, Upstream
-from pomerium_tw.proxy import Cluster, Endpoint, HeadRules, RoutePlan, Router, TargetRules
+from pomerium_tw.proxy import Cluster, Endpoint, HeadRules, ResponseRules, RoutePlan, Router, TargetRules
 from pomerium_tw.proxy.head import parse_head
 from pomerium_tw.proxy.target import parse_target
 
@@ -12,7 +12,7 @@ UP = Upstream("http", "up", 80, authority="up:80")
 
 def plan(name: str, host: str, port: int | None = None, **fields: object) -> RoutePlan:
     route = Route(id=name, name=name, host=host, port=port, upstreams=(UP,), **fields)  # type: ignore[arg-type]
-    return RoutePlan(route, Cluster(name, [Endpoint(UP, None, frozenset())]))  # type: ignore[arg-type]
+    return RoutePlan(route, Cluster(name, [Endpoint(UP, None, ResponseRules())]))  # type: ignore[arg-type]
 
 
 def request(authority: str, target: str = "/") -> Request:

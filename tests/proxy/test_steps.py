@@ -131,3 +131,24 @@ def test_a_client_that_leaves_while_a_step_waits_gets_nothing_done(outcome: obje
     else:
         waiting.callback(outcome)
     assert (wire.upstreams, wire.pipe.take(), len(wire.log)) == ([], b"", 1)
+
+
+@pytest.mark.parametrize("path", ["/.pomerium/", "/.pomerium/sign_in", "/.well-known/pomerium"])
+def test_hosts_of_nobody_get_none_of_our_pages(path: str) -> None:
+    wire = Wire([guarded("a", SIGNED_IN)])
+    request = b"GET " + path.encode() + b" HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+    assert read_answers(wire.send(request))[0].status == 404
+
+
+def test_probes_are_answered_at_any_host() -> None:
+    wire = Wire([guarded("a", SIGNED_IN)])
+    assert read_answers(wire.send(b"GET /ping HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"))[0].status == 200
+
+
+def test_an_upstream_cannot_speak_in_our_name() -> None:
+    wire = Wire([guarded("a", SIGNED_IN)])
+    wire.send(GET + b"Cookie: " + wire.door.sign_in("a").encode() + b"\r\n\r\n")
+    lines = b"X-Pomerium-Jwt-Assertion: x\r\nSet-Cookie: _pomerium=x; Domain=a\r\nSet-Cookie: own=1\r\n"
+    sent = wire.answer(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 2\r\n\r\nhi")
+    assert b"Set-Cookie: own=1" in sent
+    assert b"_pomerium" not in sent and b"X-Pomerium" not in sent

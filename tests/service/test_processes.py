@@ -99,7 +99,7 @@ def test_a_port_in_use_is_one_clear_line_and_exit_1(tmp_path: Path) -> None:
     (error,) = [
         line for line in map(json.loads, written.splitlines()) if line["level"] in ("error", "critical")
     ]
-    assert error["message"].startswith(f"cannot listen: Couldn't listen on 127.0.0.1:{port}: ")
+    assert error["message"].startswith(f"cannot listen on 127.0.0.1, port {port}: Address already in use. ")
     assert "traceback" not in error
 
 
@@ -115,8 +115,18 @@ def test_a_state_folder_that_cannot_be_made_is_one_clear_line_and_exit_1(tmp_pat
     assert "traceback" not in error
 
 
-def test_twistd_ends_when_the_store_cannot_be_opened(tmp_path: Path) -> None:
+def test_under_twistd_a_store_that_cannot_be_opened_ends_with_exit_1(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", "utf-8")
-    _status, written = ended(*TWISTD, configured(tmp_path, free_port(), "file/state"), cwd=tmp_path)
+    status, written = ended(*TWISTD, configured(tmp_path, free_port(), "file/state"), cwd=tmp_path)
+    assert status == 1
     assert "the databroker cannot be opened: " in written
+    assert "Traceback" not in written
+
+
+def test_under_twistd_a_port_in_use_is_one_clear_line_and_exit_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, written = ended(*TWISTD, configured(tmp_path, port), cwd=tmp_path)
+    assert status == 1
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use. " in written
     assert "Traceback" not in written

@@ -182,7 +182,7 @@ def test_a_good_configuration_has_no_problems(site: Site) -> None:
         pytest.param(
             "routes:\n  - from: https://a.example.com\n    to: http://a\n    policy:\n      - allow:\n"
             "          or:\n            - domein:\n                is: x\n",
-            r"c.yaml:9:17: unknown policy criterion: domein",
+            r"c.yaml:8:15: unknown policy criterion: domein",
             id="policy",
         ),
         pytest.param(

@@ -9,7 +9,9 @@ from pomerium_tw.session.cookies import MAX_COOKIE_CANDIDATES
 
 
 def test_the_default_cookie_is_host_only_and_out_of_reach_of_scripts() -> None:
-    assert CookieSettings().session("value") == b"_pomerium=value; Path=/; Max-Age=50400; Secure; HttpOnly"
+    assert CookieSettings().session("value") == (
+        b"__Host-_pomerium=value; Path=/; Max-Age=50400; Secure; HttpOnly"
+    )
 
 
 def test_settings_shape_the_cookie() -> None:
@@ -19,17 +21,17 @@ def test_settings_shape_the_cookie() -> None:
 
 def test_the_authenticate_cookie_has_its_own_name_and_is_always_host_only() -> None:
     settings = CookieSettings(domain="example.com")
-    assert settings.authenticate_name == "_pomerium_authenticate"
-    cookie = settings.session("v", settings.authenticate_name)
-    assert cookie.startswith(b"_pomerium_authenticate=v; ") and b"Domain" not in cookie
+    assert settings.authenticate_name == "__Host-_pomerium_authenticate"
+    cookie = settings.authenticate("v")
+    assert cookie.startswith(b"__Host-_pomerium_authenticate=v; ") and b"Domain" not in cookie
 
 
 def test_clearing_names_the_same_cookie() -> None:
     settings = CookieSettings(domain="example.com", same_site="lax")
-    assert settings.clear() == (
+    assert settings.clear_session() == (
         b"_pomerium=; Path=/; Domain=example.com; Max-Age=0; Secure; HttpOnly; SameSite=Lax"
     )
-    assert b"Domain" not in settings.clear(settings.authenticate_name)
+    assert b"Domain" not in settings.clear_authenticate()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from pomerium_tw.telemetry import LOG_LEVELS
 from pomerium_tw.telemetry.events import JSONObserver
 
 from .values import STARTED, Sink
@@ -93,7 +92,7 @@ def levels_written(level: str) -> list[str]:
     )
     answer = subprocess.run([sys.executable, "-c", script, level], capture_output=True, text=True, check=True)
     assert answer.stderr == ""
-    return [line.partition('"level": "')[2].partition('"')[0] for line in answer.stdout.splitlines()]
+    return [line.partition('"level":"')[2].partition('"')[0] for line in answer.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -105,5 +104,4 @@ def levels_written(level: str) -> list[str]:
     ],
 )
 def test_events_below_the_chosen_level_are_not_written(level: str, written: list[str]) -> None:
-    assert level in LOG_LEVELS
     assert levels_written(level) == written
