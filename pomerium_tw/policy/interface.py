@@ -24,7 +24,7 @@ INPUTS: Final = frozenset(
         "time",
     }
 )
-"""What a criterion may read; a decision is reused only while all that its policy reads is the same."""
+"""What a criterion may read: the outcome of a policy changes with nothing else."""
 
 
 class ICriterion(Interface):

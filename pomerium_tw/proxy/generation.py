@@ -10,7 +10,6 @@ from .exchange import IExchange
 from .header_names import HeadRules
 from .target import TargetRules
 
-
 HEAD_SECONDS = 10.0
 """Longest that a request head may take, and that a new connection may be silent (spec/threats DO-01)."""
 

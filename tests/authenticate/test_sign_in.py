@@ -641,3 +641,27 @@ async def test_no_token_code_or_secret_reaches_log_or_page(world: World, browser
     for secret in secrets:
         assert secret not in text
     assert "private" not in "\n".join(events)
+
+
+@ensureDeferred
+@pytest.mark.parametrize("place", ["https://evil.com/", "https://app.example.com:9999/"])
+async def test_no_session_leaves_for_a_place_that_is_not_ours(
+    world: World, browser: Browser, place: str
+) -> None:
+    """Not even by a link that we signed: a Host header may have made us sign it."""
+    await browser.sign_in(APP + "/")
+    parameters = {
+        "pomerium_redirect_uri": place,
+        "pomerium_idp_id": world.idp_id,
+        "pomerium_flow": "A" * 22,
+    }
+    answer = await browser.get(world.conversation.urls.sign(AUTH + "/.pomerium/sign_in", parameters))
+    assert answer.status == 400
+    assert answer.headers.getRawHeaders("location") is None and not answer.set_cookies
+
+
+@ensureDeferred
+async def test_nobody_is_sent_to_sign_in_from_a_port_that_is_not_ours(world: World, browser: Browser) -> None:
+    answer = await browser.get("https://app.example.com:9999/")
+    assert answer.status == 400 and not answer.set_cookies
+    assert "https://app.example.com/" in answer.body
