@@ -7,10 +7,9 @@ of bytes and rules, so that a connection may remember the last blocks it saw.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from ..model import Head
-from .header_names import HEADER_LINE, PASSED, READ, REFUSED, UNSEEN, HeadRules, alias, nominable
+from .header_names import HEADER_LINE, PASSED, READ, REFUSED, HeadRules, alias, nominable
 
 MAX_HEAD_BYTES = 128 * 1024
 """Longest request line plus header block (spec/proxy §3.6)."""
@@ -20,6 +19,7 @@ MAX_HEADERS = 1000
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*+\.?)(?::([0-9]{1,5}))?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _NOTHING: list[bytes] = []
+_NO_TOKENS: frozenset[bytes] = frozenset()
 _CONNECTION_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 
@@ -59,12 +59,13 @@ def parse_head(block: bytes, rules: HeadRules) -> Head:
     size = 0
     for line, name, value in found:
         size += len(line)
-        lower, verdict = known.get(name) or rules.classify(name)
+        entry = known.get(name)
+        lower, verdict = rules.classify(name) if entry is None else entry
         value = value.rstrip(b" \t")  # noqa: PLW2901 - the value that was meant
-        if verdict == REFUSED:
-            raise HeadError(400, "a header name holds an underscore")
-        if verdict == UNSEEN:
-            continue
+        if verdict > READ:
+            if verdict == REFUSED:
+                raise HeadError(400, "a header name holds an underscore")
+            continue  # UNSEEN
         fields.append((lower, value))
         index[lower] = index[lower] + b", " + value if lower in index else value
         if verdict == PASSED:
@@ -81,22 +82,23 @@ def parse_head(block: bytes, rules: HeadRules) -> Head:
 
 def _head(
     rules: HeadRules,
-    read: Mapping[bytes, list[bytes]],
+    read: dict[bytes, list[bytes]],
     fields: tuple[tuple[bytes, bytes], ...],
     index: dict[bytes, bytes],
     passed: list[bytes],
 ) -> Head:
     """What the lines with a meaning mean together."""
-    host, port = _host(read.get(b"host", _NOTHING))
-    length, chunked = _framing(
-        read.get(b"content-length", _NOTHING), read.get(b"transfer-encoding", _NOTHING)
-    )
-    tokens = _tokens(read.get(b"connection", _NOTHING))
-    nominated = frozenset(alias(token) for token in tokens - _CONNECTION_OPTIONS if nominable(token))
-    if nominated:
-        passed = [line for line in passed if alias(line.partition(b":")[0]) not in nominated]
-    cookies = read.get(b"cookie", _NOTHING)
+    host, port = _host(read.pop(b"host", _NOTHING))
+    cookies = read.pop(b"cookie", _NOTHING)
     cookie = b"; ".join(cookies) if cookies else None
+    length, chunked, tokens = None, False, _NO_TOKENS
+    if read:  # most requests have nothing else that means something to us
+        lengths, codings = read.get(b"content-length", _NOTHING), read.get(b"transfer-encoding", _NOTHING)
+        length, chunked = _framing(lengths, codings)
+        tokens = _tokens(read.get(b"connection", _NOTHING))
+        nominated = frozenset(alias(token) for token in tokens - _CONNECTION_OPTIONS if nominable(token))
+        if nominated:
+            passed = [line for line in passed if alias(line.partition(b":")[0]) not in nominated]
     if cookie is not None:
         kept = _foreign_cookies(cookie, rules.own_pairs)
         if kept:
@@ -111,8 +113,8 @@ def _head(
         content_length=length,
         chunked=chunked,
         close=b"close" in tokens,
-        upgrade=_upgrade(tokens, read.get(b"upgrade", _NOTHING)),
-        expect_continue=_expect(read.get(b"expect", _NOTHING)),
+        upgrade=_upgrade(tokens, read.get(b"upgrade", _NOTHING)) if read else None,
+        expect_continue=bool(read) and _expect(read.get(b"expect", _NOTHING)),
     )
 
 

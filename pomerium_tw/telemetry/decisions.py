@@ -23,6 +23,8 @@ DEFAULT_AUTHORIZE_FIELDS = (
     "email",
     "route-id",
 )
+MAX_CALLER_MEMO = 256
+"""Entries in a caller's memo beyond which no further texts are remembered there."""
 MAX_ENDINGS = 4096
 """Decisions whose text is kept: they are shared objects, as few as the policies have outcomes."""
 
@@ -31,6 +33,8 @@ _MOVING = {
     "check-request-id": ',"check-request-id":"{request.id}"',
     "method": ',"method":"{request.method}"',
     "path": ',"path":{escaped(request.target.raw_path)}',
+    "host": ',"host":{quote(clip(request.authority))}',
+    "ip": ',"ip":"{request.peer.address}"',
     "query": ',"query":{escaped(request.target.query or b"")}',
 }
 """Fields that differ from one request to the next; see :mod:`.template`."""
@@ -41,15 +45,13 @@ def _session_id(_request: Request, _route: Route, identity: Identity) -> str:
 
 
 _STANDING: dict[str, Callable[[Request, Route, Identity], str]] = {
-    "host": lambda request, _route, _identity: f',"host":{quote(clip(request.authority))}',
-    "ip": lambda request, _route, _identity: f',"ip":"{request.peer.address}"',
     "session-id": _session_id,
     "user": lambda _request, _route, identity: f',"user":{quote(identity.user_id)}',
     "email": lambda _request, _route, identity: f',"email":{quote(identity.email)}',
     "route-id": lambda _request, route, _identity: f',"route-id":"{route.id}"',
     "cluster-stat-name": lambda _request, route, _identity: f',"cluster-stat-name":{quote(route.name)}',
 }
-"""Fields that stay the same while one connection uses one route as one caller."""
+"""Fields that stay the same while one caller uses one route."""
 
 AUTHORIZE_FIELDS = frozenset((*_MOVING, *_STANDING))
 
@@ -62,7 +64,7 @@ class DecisionLog:
     ) -> None:
         self._writer = writer
         self._enabled = enabled
-        scope = {"escaped": escaped}
+        scope = {"clip": clip, "escaped": escaped, "quote": quote}
         parameters = "request, route, identity"
         self._fields = compile_fields(parameters, fields, _MOVING, scope, _STANDING, _remembered)
         self._stamp = Stamp()
@@ -91,16 +93,17 @@ class DecisionLog:
 
 
 def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], str]:
-    """Standing fields as one text, which the header block remembers for its last route and caller."""
+    """Standing fields as one text, which the caller's identity remembers for each route."""
 
     def text(request: Request, route: Route, identity: Identity) -> str:
-        memo = request.head.memo
-        found = memo.get(text)
-        if found is None or found[0] is not identity or found[1] is not route:
-            whole = "".join([_STANDING[name](request, route, identity) for name in names])
-            found = memo[text] = (identity, route, whole)
-        remembered: str = found[2]
-        return remembered
+        memo = identity.memo
+        key = (text, route.id, route.name)
+        found: str | None = memo.get(key)
+        if found is None:
+            found = "".join([_STANDING[name](request, route, identity) for name in names])
+            if len(memo) < MAX_CALLER_MEMO:
+                memo[key] = found
+        return found
 
     return text
 
