@@ -363,3 +363,7 @@ class DownstreamConnection(Protocol):
         self.closing = True
         if self._exchange is None and not self._ended:
             self._end(drain=False)
+            if self._listener.scheme == "https":
+                # A client may leave pooled connections unread, and our close_notify unanswered, until its next use.
+                transport: Any = self.transport
+                transport.transport.loseConnection()

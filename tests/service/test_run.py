@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import socket
+import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor as installed
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError
+from twisted.internet.threads import deferToThread
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
@@ -28,6 +31,7 @@ from zope.interface import implementer
 from pomerium_tw.config import ConfigError, load
 from pomerium_tw.databroker import StoreUnavailable
 from pomerium_tw.service import PomeriumService, check, make_service
+from pomerium_tw.service.run import GRACE_SECONDS
 from pomerium_tw.telemetry import LineWriter
 from pomerium_tw.tls import client_connection
 
@@ -127,6 +131,30 @@ async def test_it_can_be_stopped_before_it_is_ready(site: Site) -> None:
     await service.stopService()
     assert not service.ready.called
     assert not left_behind()
+
+
+@ensureDeferred
+async def test_idle_clients_that_do_not_take_leave_hold_up_no_stop(site: Site) -> None:
+    service = site.service(ENCRYPTED)
+    service.startService()
+    await service.ready
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    def use() -> http.client.HTTPSConnection:
+        client = http.client.HTTPSConnection("127.0.0.1", service.port_number, context=context, timeout=10)
+        client.request("GET", "/ping", headers={"Host": "app.example.com"})
+        assert client.getresponse().read() == b"OK\n"
+        return client
+
+    client = await deferToThread(use)
+    assert client.sock is not None
+    try:
+        await service.stopService().addTimeout(GRACE_SECONDS / 2, reactor)
+        assert client.sock.recv(1) == b"", "close_notify was sent before the end"
+    finally:
+        client.close()
 
 
 @ensureDeferred

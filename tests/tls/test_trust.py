@@ -50,10 +50,17 @@ async def test_without_verification_any_server_will_do(name: str) -> None:
         assert await fetch(port, client_connection(name, None)) == b"hello"
 
 
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [(NAME, NAME), ("bücher.example", "xn--bcher-kva.example")],
+    ids=["plain", "international"],
+)
 @pytest.mark.parametrize("trust", [TrustRoots(PEM), None])
 @ensureDeferred
-async def test_the_name_is_sent_so_that_the_server_can_choose(trust: TrustRoots | None) -> None:
-    contexts = ServerContexts([issued("first.example.org"), issued(NAME)])
+async def test_the_name_is_sent_so_that_the_server_can_choose(
+    name: str, sent: str, trust: TrustRoots | None
+) -> None:
+    contexts = ServerContexts([issued("first.example.org"), issued(sent)])
     asked: list[str] = []
     find = contexts.find
 
@@ -63,8 +70,8 @@ async def test_the_name_is_sent_so_that_the_server_can_choose(trust: TrustRoots 
 
     contexts.find = note  # type: ignore[method-assign,assignment]
     async with serving(contexts) as port:
-        assert await fetch(port, client_connection(NAME, trust)) == b"hello"
-    assert asked == [NAME]
+        assert await fetch(port, client_connection(name, trust)) == b"hello"
+    assert asked == [sent]
 
 
 @pytest.mark.parametrize("trust", [TrustRoots(PEM), None])
@@ -73,11 +80,6 @@ async def test_http_1_1_is_offered(trust: TrustRoots | None) -> None:
     async with serving(SERVER) as port:
         assert await fetch(port, client_connection(NAME, trust)) == b"hello"
     assert Greeter.spoken == b"http/1.1"
-
-
-def test_an_international_name_is_sent_in_its_ascii_form() -> None:
-    client_connection("bücher.example", TrustRoots())
-    client_connection("bücher.example", None)
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".example", "my_service"])
@@ -92,5 +94,8 @@ def test_authorities_that_cannot_be_read_are_refused(pem: bytes) -> None:
         TrustRoots(pem)
 
 
-def test_white_space_is_no_list() -> None:
-    TrustRoots(b" \n")
+@ensureDeferred
+async def test_white_space_is_no_list_and_adds_nobody() -> None:
+    async with serving(SERVER) as port:
+        with pytest.raises(Exception, match="certificate verify failed"):
+            await fetch(port, client_connection(NAME, TrustRoots(b" \n", system=False)))
