@@ -364,6 +364,6 @@ class DownstreamConnection(Protocol):
         if self._exchange is None and not self._ended:
             self._end(drain=False)
             if self._listener.scheme == "https":
-                # A client may leave pooled connections unread, and our close_notify unanswered, until its next use.
+                # A pooled connection may leave our close_notify unanswered until its next use.
                 transport: Any = self.transport
                 transport.transport.loseConnection()
