@@ -3,24 +3,44 @@
 Pure: no I/O, no Twisted.
 """
 
+from .certificate import ClientCertificate
 from .decision import Decision, Outcome
-from .identity import ANONYMOUS, NO_CLAIMS, Claims, Identity, Session, User, flatten_claims
-from .request import Head, Peer, Reply, Request, Target, redirect
+from .identity import (
+    ANONYMOUS,
+    NO_CLAIMS,
+    NO_DEVICES,
+    Claims,
+    Device,
+    DirectoryGroup,
+    DirectoryUser,
+    Identity,
+    Session,
+    User,
+    flatten_claims,
+)
+from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
 from .route import Route, Upstream
 from .secret import Secret
 
 __all__ = [
     "ANONYMOUS",
     "NO_CLAIMS",
+    "NO_DEVICES",
     "Claims",
+    "ClientCertificate",
     "Decision",
+    "Device",
+    "DirectoryGroup",
+    "DirectoryUser",
     "Head",
     "Identity",
+    "MCPCall",
     "Outcome",
     "Peer",
     "Reply",
     "Request",
     "Route",
+    "SSHLogin",
     "Secret",
     "Session",
     "Target",

@@ -42,12 +42,55 @@ class User:
     version: int = 0
 
 
+@dataclass(frozen=True)
+class DirectoryGroup:
+    """A group of the directory; ``name`` is "" where the directory has no record of it."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class DirectoryUser:
+    """What the directory says of a user (spec/identity, directory sync)."""
+
+    id: str
+    email: str | None = None
+    """None where the record has no such field; "" where it is there and empty."""
+    groups: tuple[DirectoryGroup, ...] = ()
+
+    @cached_property
+    def group_ids(self) -> tuple[str, ...]:
+        return tuple(group.id for group in self.groups)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device credential of the session whose record is known (spec/ppl §4.6)."""
+
+    id: str
+    """Of the credential."""
+    enrolled: bool = False
+    """Its enrolment is known too."""
+    approved: bool = False
+    """Somebody approved the enrolment."""
+
+
+NO_DEVICES: Mapping[str, Device] = MappingProxyType({})
+
+
 @dataclass(frozen=True, eq=False)
 class Identity:
     """Everything known of the caller at one moment; a new object whenever one of its records changes."""
 
     session: Session | None = None
+    """Whose rights count: the impersonated session where one is impersonated."""
     user: User | None = None
+    directory: DirectoryUser | None = None
+    devices: Mapping[str, Device] = field(default_factory=lambda: NO_DEVICES)
+    """Device type → the first credential of that type."""
+    presented: Session | None = None
+    """The session that the request itself named, where it impersonates another one."""
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Derived values (assertions, header blocks) that live exactly as long as these records; each user of it
     keys its own entries and bounds them."""
@@ -58,7 +101,16 @@ class Identity:
         return self.session.user_id if self.session else ""
 
     @property
+    def session_id(self) -> str:
+        """The id of the session that the request named, or ""."""
+        session = self.presented or self.session
+        return session.id if session else ""
+
+    @cached_property
     def email(self) -> str:
+        """The directory's address where it has one, else the user's, else "" (spec/ppl §4.1)."""
+        if self.directory and self.directory.email:
+            return self.directory.email
         return self.user.email if self.user else ""
 
     @cached_property

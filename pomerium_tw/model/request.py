@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from .certificate import ClientCertificate
+
 
 class Peer(NamedTuple):
     """The other end of the downstream connection."""
@@ -96,6 +98,23 @@ class Head:
         return self._index.get(name, b"").decode("utf-8", "backslashreplace")
 
 
+class MCPCall(NamedTuple):
+    """One JSON-RPC request of the Model Context Protocol."""
+
+    id: str | int | None
+    method: str
+    tool: str | None = None
+    """Name of the called tool where the method is ``tools/call``."""
+
+
+class SSHLogin(NamedTuple):
+    """Who asks for a shell, as the SSH client says."""
+
+    username: str
+    public_key: bytes = b""
+    """The key or certificate in the SSH wire format (RFC 4253 §6.6)."""
+
+
 class Request(NamedTuple):
     """One immutable request after the edge: bytes were read once and are never looked at again."""
 
@@ -107,6 +126,12 @@ class Request(NamedTuple):
     target: Target
     head: Head
     peer: Peer
+    certificate: ClientCertificate | None = None
+    """What the client presented on this connection, good or not."""
+    mcp: MCPCall | None = None
+    """Of requests to MCP server routes."""
+    ssh: SSHLogin | None = None
+    """Of SSH sessions."""
 
     @property
     def host(self) -> str:

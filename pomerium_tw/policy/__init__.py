@@ -4,9 +4,10 @@ Pure: criteria arrive as a mapping, requests and identities as values. :class:`I
 a plugin adds a criterion of its own.
 """
 
-from .branches import UNAUTHENTICATED, Branch, Match, decided, decided_signed_in
+from .branches import UNAUTHENTICATED, Branch, Call, Match, decided, decided_signed_in
 from .builtin import BUILT_IN, NOT_BUILT
 from .compiler import compile_policy
+from .environment import NO_RECORDS, Environment, Records
 from .errors import PolicyError
 from .evaluation import CRITERION_ERROR, CompiledPolicy, Evaluation
 from .guard import MAX_MATCH_SECONDS
@@ -19,13 +20,17 @@ __all__ = [
     "INPUTS",
     "MAX_MATCH_SECONDS",
     "NOT_BUILT",
+    "NO_RECORDS",
     "UNAUTHENTICATED",
     "Branch",
+    "Call",
     "CompiledPolicy",
+    "Environment",
     "Evaluation",
     "ICriterion",
     "Match",
     "PolicyError",
+    "Records",
     "compile_policy",
     "decided",
     "decided_signed_in",

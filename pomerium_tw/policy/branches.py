@@ -7,15 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
-
-from pomerium_tw.model import Identity, Request
 
 UNAUTHENTICATED: Final = "user-unauthenticated"
 """The reason that makes a caller sign in (spec/ppl §4.1)."""
 
-Match = Callable[[Request, Identity], bool]
+Match = Callable[..., bool]
 """A condition as a plugin writes it; runs on every request, must not block, and answers True or False."""
+
+ARGUMENTS: Final = MappingProxyType(
+    {"request": "request", "identity": "identity", "now": "now()", "records": "records"}
+)
+"""What a match may ask for, and how generated code writes it (see :class:`~.environment.Environment`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A condition that is a function of ours or of a plugin's."""
+
+    match: Match
+    arguments: tuple[str, ...] = ("request", "identity")
+    """Names of ``ARGUMENTS``, in the order in which the function takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,10 @@ class Input:
 
 
 Expression = tuple["str | Operand | Input", ...]
-"""Python source in pieces. Every str among them is written in this package; all else goes by reference."""
+"""Python source in pieces. Every str among them is written in this package; all else goes by reference.
+
+Names in scope: ``request``, ``identity``, and the members of :class:`~.environment.Environment`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +67,30 @@ class OneOf:
         return (self.left, " in ", Operand(self.values))
 
 
+Condition = Match | Call | Expression | OneOf
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One answer of a criterion."""
 
-    when: Match | Expression | OneOf | None
+    when: Condition | None
     """Its condition; None for what remains."""
     value: bool
     reason: str
+    data: tuple[tuple[str, str], ...] = ()
+    """Names and values that the answer adds to the decision; of several values the greatest counts."""
 
 
 SESSION: Final = Input("session", ("identity.session",))
 
 
-def decided(when: Match | Expression | OneOf, ok: str, failed: str) -> tuple[Branch, ...]:
+def decided(when: Condition, ok: str, failed: str) -> tuple[Branch, ...]:
     """True with reason ``ok`` when the condition holds, else False with reason ``failed``."""
     return Branch(when, True, ok), Branch(None, False, failed)
 
 
-def decided_signed_in(when: Match | Expression | OneOf, ok: str, failed: str) -> tuple[Branch, ...]:
+def decided_signed_in(when: Condition, ok: str, failed: str) -> tuple[Branch, ...]:
     """As :func:`decided`, but where it fails for want of a session the reason asks the caller to sign in.
 
     The match is tried first and needs no session by itself (spec/ppl §4.1).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from zope.interface import implementer
 
@@ -14,12 +14,10 @@ from policy_grammar import Criterion
 from .branches import Branch, Expression, Input, Operand, decided, decided_signed_in
 from .errors import PolicyError
 from .interface import ICriterion
-from .matchers import list_matcher, string_matcher
+from .matchers import LIST_MATCHER, LIST_SCHEMA, STRING_MATCHER, STRING_SCHEMA, list_matcher, string_matcher
 
-STRING_MATCHER: Final = "a text, or an object of is, not, contains, starts_with, ends_with, in, not_in"
-LIST_MATCHER: Final = "a value, or an object of has, is, exclude"
 UNUSED: Final = "any data; it is not used"
-
+ANYTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 METHOD: Final = Input("method", ("request.method",))
 PATH: Final = Input("path", ("request.target.path",))
@@ -41,7 +39,8 @@ class Fixed:
     name: str
     value: bool
     reason: str
-    accepts: str = UNUSED
+    accepts: ClassVar[str] = UNUSED
+    schema: ClassVar[Mapping[str, Any]] = ANYTHING
     reads: frozenset[str] = frozenset()
 
     def prepare(self, _criterion: Criterion) -> tuple[Branch, ...]:
@@ -59,7 +58,8 @@ class Condition:
     failed: str
     reads: frozenset[str]
     signed_in: bool = False
-    accepts: str = UNUSED
+    accepts: ClassVar[str] = UNUSED
+    schema: ClassVar[Mapping[str, Any]] = ANYTHING
 
     def prepare(self, _criterion: Criterion) -> tuple[Branch, ...]:
         decide = decided_signed_in if self.signed_in else decided
@@ -78,7 +78,8 @@ class Text:
     reads: frozenset[str]
     optional: bool = False
     """The text may be undefined."""
-    accepts: str = STRING_MATCHER
+    accepts: ClassVar[str] = STRING_MATCHER
+    schema: ClassVar[Mapping[str, Any]] = STRING_SCHEMA
 
     def prepare(self, criterion: Criterion) -> tuple[Branch, ...]:
         when = string_matcher(criterion, self.left, optional=self.optional)
@@ -96,7 +97,8 @@ class Claim:
     """
 
     name: str = "claim"
-    accepts: str = LIST_MATCHER
+    accepts: ClassVar[str] = LIST_MATCHER
+    schema: ClassVar[Mapping[str, Any]] = LIST_SCHEMA
     reads: frozenset[str] = _IDENTITY
 
     def prepare(self, criterion: Criterion) -> tuple[Branch, ...]:

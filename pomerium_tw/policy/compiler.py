@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from policy_grammar import Criterion, Policy, did_you_mean
 
-from .branches import Branch
+from .branches import ARGUMENTS, Branch, Call
 from .builtin import BUILT_IN, NOT_BUILT
+from .environment import Environment
 from .errors import PolicyError
 from .evaluation import FAILED, CompiledPolicy, Evaluation, Outcomes
 from .generate import Generator
@@ -23,6 +24,7 @@ def _unheard(_criterion: Criterion | None, _error: Exception) -> None:
 def compile_policy(
     policies: Sequence[Policy],
     criteria: Mapping[str, ICriterion] = BUILT_IN,
+    environment: Environment = Environment(),  # noqa: B008 - immutable
     *,
     on_error: OnError = _unheard,
     clock: Callable[[], float] = time.perf_counter,
@@ -47,7 +49,7 @@ def compile_policy(
             on_error(None, error)
         return FAILED
 
-    evaluate, source = generator.build(Outcomes, failed)
+    evaluate, source = generator.build(Outcomes, failed, environment)
     return CompiledPolicy(evaluate, frozenset(reads), tuple(policies), source)
 
 
@@ -71,12 +73,18 @@ def _prepared(
         message = f"the last answer of {criterion.name}, and only the last, must have no condition"
         raise PolicyError(message, criterion.span)
     reads |= meaning.reads
-    return tuple(
-        Branch(GuardedMatch(criterion, branch.when, clock), branch.value, branch.reason)
-        if callable(branch.when)
-        else branch
-        for branch in branches
-    )
+    return tuple(_guarded(branch, criterion, clock) for branch in branches)
+
+
+def _guarded(branch: Branch, criterion: Criterion, clock: Callable[[], float]) -> Branch:
+    """The branch with its call, if it is one, in a guard."""
+    when = Call(branch.when) if callable(branch.when) else branch.when
+    if not isinstance(when, Call):
+        return branch
+    if unknown := set(when.arguments) - set(ARGUMENTS):
+        raise PolicyError(f"{criterion.name} asks for {sorted(unknown)}, which nobody has", criterion.span)
+    guarded = Call(GuardedMatch(criterion, when.match, clock), when.arguments)
+    return Branch(guarded, branch.value, branch.reason, branch.data)
 
 
 def _lookup(criterion: Criterion, criteria: Mapping[str, ICriterion]) -> ICriterion:

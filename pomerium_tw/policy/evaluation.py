@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from policy_grammar import Policy
@@ -21,6 +22,12 @@ REASONS: Final = 2
 """An outcome in one integer: bit 0 is allow, bit 1 deny, reasons follow from this bit on."""
 
 
+_NO_DATA: Final[Mapping[str, str]] = MappingProxyType({})
+
+Said = str | tuple[str, str]
+"""What one bit of an outcome stands for: a reason, or a name with its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The values of allow and deny, and the reasons for each (spec/ppl §2). What follows from them is §6."""
@@ -29,6 +36,9 @@ class Evaluation:
     allow_reasons: frozenset[str]
     deny: bool
     deny_reasons: frozenset[str]
+    allow_data: Mapping[str, str] = field(default_factory=lambda: _NO_DATA)
+    """What criteria added to their answers (``device_type``); merged as reasons are."""
+    deny_data: Mapping[str, str] = field(default_factory=lambda: _NO_DATA)
 
 
 FAILED: Final = Evaluation(False, frozenset({CRITERION_ERROR}), True, frozenset({CRITERION_ERROR}))
@@ -38,29 +48,37 @@ FAILED: Final = Evaluation(False, frozenset({CRITERION_ERROR}), True, frozenset(
 class Outcomes(dict[int, Evaluation]):
     """Outcomes by integer, built when first met and then shared."""
 
-    def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
-        """``reasons``: (action, reason) of each bit from ``REASONS`` on."""
+    def __init__(self, said: Sequence[tuple[str, Said]]) -> None:
+        """``said``: (action, reason or datum) of each bit from ``REASONS`` on."""
         super().__init__()
-        self._reasons = tuple(reasons)
+        self._said = tuple(said)
 
     def __missing__(self, outcome: int) -> Evaluation:
+        allow, deny = self._of("allow", outcome), self._of("deny", outcome)
         evaluation = Evaluation(
             bool(outcome & ALLOWED),
-            self._why("allow", outcome),
+            _reasons(allow),
             bool(outcome & DENIED),
-            self._why("deny", outcome),
+            _reasons(deny),
+            _data(allow),
+            _data(deny),
         )
         if len(self) < MAX_EVALUATIONS:
             self[outcome] = evaluation
         return evaluation
 
-    def _why(self, side: str, outcome: int) -> frozenset[str]:
+    def _of(self, side: str, outcome: int) -> list[Said]:
         bits = outcome >> REASONS
-        return frozenset(
-            reason
-            for bit, (action, reason) in enumerate(self._reasons)
-            if action == side and bits & (1 << bit)
-        )
+        return [said for bit, (action, said) in enumerate(self._said) if action == side and bits & (1 << bit)]
+
+
+def _reasons(said: Sequence[Said]) -> frozenset[str]:
+    return frozenset(each for each in said if isinstance(each, str))
+
+
+def _data(said: Sequence[Said]) -> Mapping[str, str]:
+    # Sorted, so that of several values the greatest stays.
+    return MappingProxyType(dict(sorted(each for each in said if not isinstance(each, str))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ counts, and to which side, is the table of spec/ppl §2. Operands never enter th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 from pomerium_tw.model import Identity, Request
 
-from .branches import Branch, Expression, Input, OneOf, Operand
-from .evaluation import ALLOWED, DENIED, REASONS, Evaluation, Outcomes
+from .branches import ARGUMENTS, Branch, Call, Expression, Input, OneOf, Operand
+from .environment import Environment
+from .evaluation import ALLOWED, DENIED, REASONS, Evaluation, Outcomes, Said
 
 Branches = tuple[Branch, ...]
 Evaluate = Callable[[Request, Identity], Evaluation]
@@ -32,7 +34,7 @@ class Generator:
         self._inputs: dict[Input, str] = {}
         self._prelude: list[str] = []
         self._constants: dict[tuple[type, object], str] = {}
-        self._bits: dict[tuple[str, str], int] = {}
+        self._bits: dict[tuple[str, Said], int] = {}
 
     def add(self, action: str, kind: str, criteria: Sequence[Branches]) -> None:
         """One operator of a rule: its result is ORed into the action's."""
@@ -54,8 +56,9 @@ class Generator:
 
     def build(
         self,
-        outcomes: Callable[[Sequence[tuple[str, str]]], Outcomes],
+        outcomes: Callable[[Sequence[tuple[str, Said]]], Outcomes],
         failed: Callable[[Exception], Evaluation],
+        environment: Environment,
     ) -> tuple[Evaluate, str]:
         """The function and its source. An exception inside it is answered by ``failed``."""
         lines = [
@@ -71,6 +74,7 @@ class Generator:
         ]
         source = "\n".join(lines) + "\n"
         names: dict[str, Any] = {name: value for (_, value), name in self._constants.items()}
+        names |= {each.name: getattr(environment, each.name) for each in fields(environment)}
         names |= {"outcomes": outcomes(tuple(self._bits)), "failed": failed}
         names["__builtins__"] = {"Exception": Exception}
         # The source holds our own words, numbers and names of constants: nothing that an author wrote.
@@ -81,14 +85,15 @@ class Generator:
     def _criterion(self, action: str, branches: Branches, yes: str, no: str) -> None:
         """``if``/``elif``/``else`` over the branches, each adding its reason's bit to ``yes`` or ``no``."""
         for index, branch in enumerate(branches):
-            effect = f"{yes if branch.value else no} |= {self._bit(action, branch.reason)}"
+            effect = f"{yes if branch.value else no} |= {self._bits_of(action, branch)}"
             if branch.when is None:
                 self._body.append(effect if index == 0 else f"else: {effect}")
             else:
                 self._body.append(f"{'elif' if index else 'if'} {self._condition(branch)}: {effect}")
 
-    def _bit(self, action: str, reason: str) -> int:
-        return 1 << (REASONS + self._bits.setdefault((action, reason), len(self._bits)))
+    def _bits_of(self, action: str, branch: Branch) -> int:
+        said: tuple[Said, ...] = (branch.reason, *branch.data)
+        return sum(1 << (REASONS + self._bits.setdefault((action, each), len(self._bits))) for each in said)
 
     def _condition(self, branch: Branch) -> str:
         when = branch.when
@@ -96,7 +101,8 @@ class Generator:
             return self._source(when.expression())
         if isinstance(when, tuple):
             return self._source(when)
-        return f"{self._constant(when)}(request, identity)"
+        assert isinstance(when, Call)  # noqa: S101 - the compiler guards every function
+        return f"{self._constant(when.match)}({', '.join(ARGUMENTS[name] for name in when.arguments)})"
 
     def _source(self, expression: Expression) -> str:
         return "".join(self._piece(piece) for piece in expression)

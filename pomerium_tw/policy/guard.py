@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from policy_grammar import Criterion
-from pomerium_tw.model import Identity, Request
 
 from .branches import Match
 
@@ -36,12 +35,12 @@ class GuardedMatch:
         self._clock = clock
         self._overrun: TimeoutError | None = None
 
-    def __call__(self, request: Request, identity: Identity) -> bool:
+    def __call__(self, *arguments: object) -> bool:
         if self._overrun:
             raise CriterionFailedError(self._criterion, self._overrun)
         started = self._clock()
         try:
-            answer: object = self._match(request, identity)
+            answer: object = self._match(*arguments)
         except Exception as error:
             raise CriterionFailedError(self._criterion, error) from error
         if (spent := self._clock() - started) > MAX_MATCH_SECONDS:

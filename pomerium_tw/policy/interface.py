@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from zope.interface import Attribute, Interface
 
@@ -13,7 +13,7 @@ from .branches import Branch
 
 INPUTS: Final = frozenset(
     {
-        "identity",  # session, user and their claims
+        "identity",  # session, user, directory record, devices and claims
         "method",
         "scheme",
         "host",  # host and port of the request
@@ -21,6 +21,10 @@ INPUTS: Final = frozenset(
         "query",
         "headers",
         "address",  # of the direct peer
+        "certificate",  # of the client, and whether it is good
+        "mcp",  # the JSON-RPC call
+        "ssh",  # user name and key
+        "records",  # external data
         "time",
     }
 )
@@ -48,6 +52,7 @@ class ICriterion(Interface):
 
     name: str = Attribute("The word as policies write it: lower case with underscores, no slash.")
     accepts: str = Attribute("The data it accepts, in a few words, for manuals and editors.")
+    schema: Mapping[str, Any] = Attribute("The same as JSON Schema (draft 7), for editors; {} for any data.")
     reads: frozenset[str] = Attribute("The inputs its match reads: a subset of ``INPUTS``.")
 
     def prepare(criterion: Criterion) -> Sequence[Branch]:  # noqa: N805 - interfaces leave self out

@@ -6,12 +6,52 @@ Operands are checked here, when a policy is loaded: one that could never match i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from policy_grammar import Criterion, did_you_mean
 
 from .branches import Expression, Input, OneOf, Operand
 from .errors import PolicyError
+
+STRING_MATCHER: Final = "a text, or an object of is, not, contains, starts_with, ends_with, in, not_in"
+LIST_MATCHER: Final = "a value, or an object of has, is, exclude"
+
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+STRING_SCHEMA: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": {
+                    **{
+                        name: {"type": "string"}
+                        for name in ("is", "not", "contains", "starts_with", "ends_with")
+                    },
+                    "in": _TEXTS,
+                    "not_in": _TEXTS,
+                },
+            },
+        ]
+    }
+)
+_SCALAR: Final = {"type": ["string", "number", "boolean"]}
+LIST_SCHEMA: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "anyOf": [
+            _SCALAR,
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": dict.fromkeys(("has", "is", "exclude"), _SCALAR),
+            },
+        ]
+    }
+)
 
 
 def string_matcher(criterion: Criterion, left: Input, *, optional: bool) -> Expression | OneOf:
