@@ -5,8 +5,8 @@ a plugin adds a criterion of its own.
 """
 
 from .branches import UNAUTHENTICATED, Branch, Call, Match, decided, decided_signed_in
-from .builtin import BUILT_IN, NOT_BUILT
 from .compiler import compile_policy
+from .criteria import BUILT_IN, NOT_BUILT
 from .environment import NO_RECORDS, Environment, Records
 from .errors import PolicyError
 from .evaluation import CRITERION_ERROR, CompiledPolicy, Evaluation

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from policy_grammar import Criterion, Policy, did_you_mean
 
 from .branches import ARGUMENTS, Branch, Call
-from .builtin import BUILT_IN, NOT_BUILT
+from .criteria import BUILT_IN, NOT_BUILT
 from .environment import Environment
 from .errors import PolicyError
 from .evaluation import FAILED, CompiledPolicy, Evaluation, Outcomes
