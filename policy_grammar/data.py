@@ -15,17 +15,18 @@ Spans = Callable[[Path], Span]
 """Where the value at a path of the given data stands."""
 
 
-def _nowhere(_path: Path) -> Span:
+def nowhere(_path: Path) -> Span:
+    """For data whose positions are not known."""
     return NOWHERE
 
 
-def parse_data(data: Any, spans: Spans = _nowhere, name: str = "") -> Policy:
+def parse_data(data: Any, spans: Spans = nowhere, name: str = "") -> Policy:
     """A policy from decoded YAML or JSON: an object of rules, or a list of such objects.
 
     ``spans`` tells where the value at a path of ``data`` stands, for errors. Criteria are not looked up here.
     Raises PolicySyntaxError for every shape that spec/ppl §1 refuses, and for data beyond the limits.
     """
-    return _Reader(spans).policy(data, name)
+    return Reader(spans).policy(data, name)
 
 
 def to_data(policy: Policy) -> list[dict[str, Any]]:
@@ -50,7 +51,7 @@ def _copied(data: Any) -> Any:
     return [_copied(value) for value in data] if isinstance(data, list) else data
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a JSON value is, in words."""
     if value is None:
         return "null"
@@ -65,24 +66,29 @@ def _kind(value: Any) -> str:
     return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
-class _Reader:
+class Reader:
+    """Reads the policies of one piece of data."""
+
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
         self._nodes = 0
+        self.kept: list[Path] = []
+        """Where the rules, operators and criteria of the trees stood, parents first."""
 
-    def policy(self, data: Any, name: str) -> Policy:
+    def policy(self, data: Any, name: str = "", base: Path = (), span: Span | None = None) -> Policy:
+        """The policy at the path ``base``; ``span`` is the place of its name."""
         if isinstance(data, Mapping):
-            rules = self._rules(data, ())
+            rules = self._rules(data, base)
         elif isinstance(data, list | tuple):
-            rules = [rule for index, item in enumerate(data) for rule in self._item(item, (index,))]
+            rules = [rule for index, item in enumerate(data) for rule in self._item(item, (*base, index))]
         else:
-            raise self._error((), f"a policy is an object or a list of objects, not {_kind(data)}")
-        return Policy(name, tuple(rules), self._spans(()))
+            raise self._error(base, f"a policy is an object or a list of objects, not {kind_of(data)}")
+        return Policy(name, tuple(rules), span or self._spans(base))
 
     def _item(self, item: Any, path: Path) -> list[Rule]:
         if not isinstance(item, Mapping):
             raise self._error(
-                path, f"each item of a policy is an object with allow or deny, not {_kind(item)}"
+                path, f"each item of a policy is an object with allow or deny, not {kind_of(item)}"
             )
         return self._rules(item, path)
 
@@ -99,7 +105,8 @@ class _Reader:
     def _rule(self, action: str, body: Any, path: Path) -> Rule:
         self._count(path)
         if not isinstance(body, Mapping):
-            raise self._error(path, f"{action} holds an object of and, or, not, nor; this is {_kind(body)}")
+            raise self._error(path, f"{action} holds an object of and, or, not, nor; this is {kind_of(body)}")
+        self.kept.append(path)
         operators = [
             operator
             for kind, criteria in body.items()
@@ -112,22 +119,26 @@ class _Reader:
         if kind not in OPERATORS:
             raise self._error(path, f"unsupported conditional: {kind}", did_you_mean(str(kind), OPERATORS))
         if not isinstance(criteria, list | tuple):
-            raise self._error(path, f"{kind} holds a list of criteria, not {_kind(criteria)}")
-        found = tuple(self._criterion(item, (*path, index)) for index, item in enumerate(criteria))
-        return Operator(kind, found, self._spans(path)) if found else None
+            raise self._error(path, f"{kind} holds a list of criteria, not {kind_of(criteria)}")
+        if not criteria:
+            return None
+        self.kept.append(path)
+        found = [self._criterion(item, (*path, index)) for index, item in enumerate(criteria)]
+        return Operator(kind, tuple(found), self._spans(path))
 
     def _criterion(self, item: Any, path: Path) -> Criterion:
         self._count(path)
         if not isinstance(item, Mapping):
-            raise self._error(path, f"a criterion is an object with one key, not {_kind(item)}")
+            raise self._error(path, f"a criterion is an object with one key, not {kind_of(item)}")
         if len(item) != 1:
             hint = "write one list item per criterion" if item else ""
             raise self._error(path, f"a criterion is an object with one key; this one has {len(item)}", hint)
         key, value = next(iter(item.items()))
         if not isinstance(key, str):
-            raise self._error((*path, key), f"a criterion's name is a text, not {_kind(key)}")
+            raise self._error((*path, key), f"a criterion's name is a text, not {kind_of(key)}")
         name, _, sub_path = key.partition("/")
         base, parts = (*path, key), dict[Path, Span]()
+        self.kept.append(base)
         data = self._json(value, base, (), parts)
         return Criterion(name, sub_path, data, self._spans(base), parts)
 
@@ -145,10 +156,10 @@ class _Reader:
         if isinstance(value, list | tuple):
             return [self._json(inner, base, (*path, index), parts) for index, inner in enumerate(value)]
         if not isinstance(value, Mapping):
-            raise self._error(here, f"{_kind(value)} is not a JSON value")
+            raise self._error(here, f"{kind_of(value)} is not a JSON value")
         for key in value:
             if not isinstance(key, str):
-                raise self._error((*here, key), f"the keys of an object are texts, not {_kind(key)}")
+                raise self._error((*here, key), f"the keys of an object are texts, not {kind_of(key)}")
         return {key: self._json(inner, base, (*path, key), parts) for key, inner in value.items()}
 
     def _number(self, value: float, path: Path) -> float:

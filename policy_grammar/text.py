@@ -13,10 +13,13 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from lark.lark import PostLex
 
 from .build import Builder
+from .comments import attach
 from .errors import PolicySyntaxError
 from .limits import MAX_DEPTH, MAX_TEXT
+from .remarks import find_comments
 from .span import Span
-from .tree import Policy
+from .tree import Document, Policy
+from .walk import dressed
 
 MAX_BRACKETS: Final = MAX_DEPTH + 3
 """Brackets open at once: the deepest data, inside a policy, a rule and an operator."""
@@ -78,11 +81,11 @@ class _Brackets(PostLex):
 @cache
 def _parser() -> Lark:
     grammar = resources.files(__package__).joinpath("ppl.lark").read_text("utf-8")
-    return Lark(grammar, parser="lalr", lexer="contextual", postlex=_Brackets(), propagate_positions=True)
+    return Lark(grammar, parser="lalr", lexer="contextual", postlex=_Brackets())
 
 
-def parse_text(text: str, file: str) -> tuple[Policy, ...]:
-    """The policies of one ``.ppl`` text, in order; ``file`` names it in errors.
+def parse_document(text: str, file: str) -> Document:
+    """What one ``.ppl`` text holds, comments included; ``file`` names it in errors.
 
     Raises PolicySyntaxError for text that does not follow the grammar, words that the language does not know,
     a name given to two policies, and text beyond the limits. Time is linear in the length of the text.
@@ -96,7 +99,9 @@ def parse_text(text: str, file: str) -> tuple[Policy, ...]:
     text = text.removeprefix("\ufeff")
     try:
         tree: Tree[Token] = _parser().parse(text)
-        return Builder(file).policies(tree)
+        comments = find_comments(text, file)
+        builder = Builder(file, mark=bool(comments))
+        document = builder.document(tree)
     except _BracketError as error:
         place = Span(file, error.token.line or 0, error.token.column or 0)
         raise PolicySyntaxError(f"more than {MAX_BRACKETS} brackets are open here", place).with_source(
@@ -106,6 +111,22 @@ def parse_text(text: str, file: str) -> tuple[Policy, ...]:
         raise _explained(error, text, file) from None
     except PolicySyntaxError as error:
         raise error.with_source(text) from None
+    return dressed(document, attach(builder.extents, comments)) if comments else document
+
+
+def parse_text(text: str, file: str) -> tuple[Policy, ...]:
+    """The policies of a ``.ppl`` text that stands alone.
+
+    Raises PolicySyntaxError as :func:`parse_document` does, and for includes.
+    """
+    document = parse_document(text, file)
+    if document.includes:
+        first = document.includes[0].span
+        hint = "write the policies of that file here, or list both files where files are read"
+        raise PolicySyntaxError(
+            "an include needs a reader of files; this text is read alone", first, hint
+        ).with_source(text)
+    return document.policies
 
 
 def _explained(error: UnexpectedInput, text: str, file: str) -> PolicySyntaxError:

@@ -1,4 +1,7 @@
-"""The syntax tree that both notations speak. Trees compare by meaning: the place of a node does not count."""
+"""The syntax tree that both notations speak.
+
+Trees compare by meaning: where a node stands and what comments it has do not count.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from .comments import NO_COMMENTS, Comments
 from .span import NOWHERE, Span
 
 ACTIONS: Final = ("allow", "deny")
@@ -17,6 +21,7 @@ Path = tuple[str | int, ...]
 """Keys and indexes that lead into JSON data from its root, which is ``()``."""
 
 _NO_PARTS: Mapping[Path, Span] = MappingProxyType({})
+_NO_INNER: Mapping[Path, Comments] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +37,9 @@ class Criterion:
     span: Span = NOWHERE
     parts: Mapping[Path, Span] = field(default_factory=lambda: _NO_PARTS, repr=False)
     """Where each part of the data stands."""
+    comments: Comments = field(default=NO_COMMENTS, repr=False)
+    inner: Mapping[Path, Comments] = field(default_factory=lambda: _NO_INNER, repr=False)
+    """Comments of parts of the data, by path; never of ``()``, whose comments are the criterion's."""
 
     def __post_init__(self) -> None:
         if "/" in self.name:
@@ -67,6 +75,7 @@ class Operator:
     kind: str
     criteria: tuple[Criterion, ...]
     span: Span = field(default=NOWHERE, compare=False)
+    comments: Comments = field(default=NO_COMMENTS, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in OPERATORS:
@@ -82,6 +91,7 @@ class Rule:
     action: str
     operators: tuple[Operator, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
+    comments: Comments = field(default=NO_COMMENTS, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
@@ -98,3 +108,30 @@ class Policy:
     name: str = ""
     rules: tuple[Rule, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
+    comments: Comments = field(default=NO_COMMENTS, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Another policy file whose policies count as well. Who reads files follows it; this package does not."""
+
+    path: str
+    """As written: absolute, or relative to the folder of the including file."""
+    span: Span = field(default=NOWHERE, compare=False)
+    comments: Comments = field(default=NO_COMMENTS, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one text holds, in either notation."""
+
+    includes: tuple[Include, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    """In order; a name stands once."""
+    comments: Comments = field(default=NO_COMMENTS, compare=False, repr=False)
+    """Only ``last`` is used: the lines below everything else."""
+
+    @property
+    def plain(self) -> bool:
+        """It is one policy without a name and nothing else: what Pomerium's shape can say."""
+        return not self.includes and len(self.policies) == 1 and not self.policies[0].name

@@ -8,6 +8,7 @@ than :data:`MAX_DEPTH`.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -45,6 +46,9 @@ MAX_VALUES = 1_000_000
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})")
+_TAGGED_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,399})")
+_TAGGED_FLOAT = re.compile(_FLOAT.pattern.replace("{1,2}", "{1,3}"))
+"""With their type said, numbers may be as large as JSON's (a policy's operands)."""
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _TAG = "tag:yaml.org,2002:"
@@ -224,7 +228,11 @@ class _Composer:
         if tag not in kinds:
             self._refuse(event, f"the tag {tag} is not read", "leave the tag out")
         value = plain_scalar(event.value)
-        if type(value) not in kinds[tag]:
+        if tag == _TAG + "int" and _TAGGED_INTEGER.fullmatch(event.value):
+            value = int(event.value)
+        elif tag == _TAG + "float" and _TAGGED_FLOAT.fullmatch(event.value):
+            value = float(event.value)
+        if type(value) not in kinds[tag] or value in (math.inf, -math.inf):
             self._refuse(event, f"the value does not fit its tag {tag}")
         return float(value) if tag == _TAG + "float" else value
 

@@ -10,11 +10,14 @@ from policy_grammar import (
     MAX_DEPTH,
     MAX_TEXT,
     Criterion,
+    Document,
+    Include,
     Operator,
     Policy,
     PolicySyntaxError,
     Rule,
     Span,
+    parse_document,
     parse_text,
 )
 
@@ -179,6 +182,14 @@ def test_a_text_without_policies_is_none() -> None:
         ),
         ("policy {\n  allow or {\n", (2, 13), "found the end of the text", ""),
         ("policy {} @", (1, 11), "found `@`", ""),
+        ('inclde "a.ppl"', (1, 1), "unknown declaration: inclde", "did you mean 'include'?"),
+        ('include "a.ppl" { }', (1, 1), "names a file and nothing else", "one line, without a block"),
+        ('include ""', (1, 9), "an include names a file", ""),
+        ('policy "a"', (1, 8), "this policy has no block", 'policy "a" { … }'),
+        ("include a.ppl", (1, 9), "expected a text in", ""),
+        ('include "a\\q"', (1, 9), "escape", "JSON"),
+        ("policy {}\n# a\x07b", (2, 4), "a control character stands in this comment", ""),
+        ("# a\rpolicy {}", (1, 4), "a control character stands in this comment", ""),
     ],
 )
 def test_errors_name_the_place_and_the_way_out(
@@ -219,6 +230,51 @@ def test_nonsense_up_to_the_limit_ends_in_an_error_or_a_tree(unit: str) -> None:
         parse_text(text, "t.ppl")
     except PolicySyntaxError as error:
         assert error.span.line > 0
+
+
+def test_includes_are_kept_as_they_are_written() -> None:
+    document = parse_document('include "b.ppl"\npolicy {}\ninclude "../a b.yaml"', "t.ppl")
+    assert document == Document((Include("b.ppl"), Include("../a b.yaml")), (Policy(),))
+    assert document.includes[1].span == Span("t.ppl", 3, 9)
+
+
+def test_a_text_that_is_read_alone_has_no_includes() -> None:
+    error = failure('policy {}\ninclude "a.ppl"')
+    assert (error.span.line, error.span.column) == (2, 9)
+    assert "an include needs a reader of files" in error.message
+    assert error.source_line == 'include "a.ppl"'
+
+
+def seconds(text: str) -> float:
+    started = time.process_time()
+    try:
+        parse_document(text, "t.ppl")
+    except PolicySyntaxError as error:
+        assert error.span.line > 0
+    return time.process_time() - started
+
+
+def test_a_policy_of_a_thousand_rules_is_read_in_time() -> None:
+    rule_text = '    # why\n    allow or {\n        domain is "a.com" # who\n        user is "b"\n    }\n'
+    assert seconds("policy {\n" + rule_text * 1000 + "}\n") < 2  # some 0.2 s on an idle machine
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["policy {", "policy { # c\n", "# c\n", "[", 'include "a" ', "policy {} ", "\x00", "\ufffd", "a.b/c "],
+)
+def test_time_grows_with_the_length_alone(unit: str) -> None:
+    size = 100_000 // len(unit)
+    assert seconds(unit * 2 * size) < 1 + 4 * seconds(unit * size)
+    assert seconds(unit * (10_000_000 // len(unit))) < 1
+
+
+@pytest.mark.parametrize("members", ["1, # c\n", "[], ", '"a",\n', "{ a 1 # c\n }, # d\n"])
+def test_time_of_good_texts_grows_with_their_length_alone(members: str) -> None:
+    def text(count: int) -> str:
+        return "policy { allow or { a [" + members * count + "] } } # end"
+
+    assert seconds(text(8_000)) < 1 + 4 * seconds(text(4_000))
 
 
 @settings(deadline=None)

@@ -1,0 +1,256 @@
+"""Policy files in every notation, with what they include."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from policy_grammar import MAX_TEXT, Policy, PolicySyntaxError, Span, parse_data
+from pomerium_tw.config import policy_files, read_policy_file
+from pomerium_tw.config.policy_files import (
+    MAX_FILES,
+    MAX_INCLUDE_DEPTH,
+    Notation,
+    parse_policy_document,
+    read_policy_data,
+)
+
+Put = Callable[..., Path]
+NOTATIONS: list[Notation] = ["ppl", "yaml", "json"]
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
+    """Write files by name and content; the first one's path."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**files: str) -> Path:
+        paths = [Path(name.replace("__", "/").replace("_", ".")) for name in files]
+        for path, text in zip(paths, files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return paths[0]
+
+    return write
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(PolicySyntaxError) as caught:
+        read_policy_file(path)
+    return str(caught.value)
+
+
+def names(path: Path) -> list[str]:
+    return [policy.name for policy in read_policy_file(path).policies]
+
+
+def test_all_notations_may_include_one_another(put: Put) -> None:
+    path = put(
+        a_ppl='include "shared/b.yaml"\npolicy "a" {}',
+        shared__b_yaml="include: [../c.json]\npolicies:\n- {name: b, policy: []}",
+        c_json='{"policies": [{"name": "c", "policy": {"allow": {"or": [{"accept": 1}]}}}]}',
+    )
+    found = read_policy_file(path)
+    assert [policy.name for policy in found.policies] == ["c", "b", "a"]
+    assert [*found.documents] == ["shared/../c.json", "shared/b.yaml", "a.ppl"]
+    assert found.policies[0].rules == parse_data({"allow": {"or": [{"accept": 1}]}}).rules
+    assert found.policies[0].rules[0].span == Span("shared/../c.json", 1, 40)
+
+
+def test_pomeriums_yaml_is_one_policy_without_a_name(put: Put) -> None:
+    path = put(a_yml="allow:\n  or:\n    - accept: true\n")
+    assert read_policy_file(path).policies == (parse_data({"allow": {"or": [{"accept": True}]}}),)
+
+
+def test_the_text_may_be_given(put: Put) -> None:
+    path = put(a_ppl="nonsense", b_ppl='policy "b" {}')
+    assert read_policy_file(path, 'include "b.ppl"').policies == (Policy("b"),)
+
+
+def test_a_file_that_is_included_twice_counts_once(put: Put) -> None:
+    path = put(
+        a_ppl='include "b.ppl"\ninclude "./c.ppl"\ninclude "b.ppl"',
+        b_ppl='include "c.ppl"',
+        c_ppl='policy "c" {}',
+    )
+    assert names(path) == ["c"]
+    Path("link.ppl").symlink_to("c.ppl")
+    assert names(put(d_ppl='include "link.ppl"\ninclude "c.ppl"')) == ["c"]
+
+
+def test_a_circle_is_named_from_its_beginning(put: Put) -> None:
+    path = put(a_ppl='include "b.ppl"', b_ppl='\ninclude "c.yaml"', c_yaml="include:\n  - b.ppl\n")
+    assert refusal(path) == (
+        "c.yaml:2:5: this include leads in a circle: b.ppl → c.yaml → b.ppl\n    - b.ppl\n      ^"
+    )
+    assert "a circle: a.ppl → a.ppl" in refusal(put(a_ppl='include "a.ppl"'))
+
+
+def test_a_name_belongs_to_one_policy_of_all_files(put: Put) -> None:
+    path = put(a_ppl='include "b.yaml"\npolicy "x" {}', b_yaml="policies:\n- name: x\n  policy: []\n")
+    assert refusal(path) == (
+        "a.ppl:2:8: a second policy of the name 'x'; the first stands at b.yaml:2:3\n"
+        '  policy "x" {}\n         ^'
+    )
+
+
+def test_each_file_may_have_one_policy_without_a_name(put: Put) -> None:
+    assert names(put(a_ppl='include "b.yaml"\npolicy {}', b_yaml="[]")) == ["", ""]
+
+
+def test_what_cannot_be_read_is_said_where_it_is_included(put: Put) -> None:
+    path = put(a_ppl='include "comon.ppl"', common_ppl="")
+    assert refusal(path) == (
+        "a.ppl:1:9: comon.ppl cannot be read: No such file or directory\n"
+        "  include \"comon.ppl\"\n          ^\n  did you mean 'common.ppl'?"
+    )
+    Path("folder").mkdir()
+    assert "folder is not a file" in refusal(put(a_ppl='include "folder"'))
+    os.mkfifo("pipe.ppl")
+    assert "pipe.ppl is not a file" in refusal(put(a_ppl='include "pipe.ppl"'))
+    assert "cannot be read: its name is not one" in refusal(put(a_ppl='include "a\\u0000b"'))
+    assert refusal(Path("none.ppl")) == "none.ppl: the policy file cannot be read: No such file or directory"
+
+
+def test_includes_end_somewhere(put: Put) -> None:
+    for index in range(MAX_INCLUDE_DEPTH + 1):
+        Path(f"{index}.ppl").write_text(f'include "{index + 1}.ppl"')
+    Path(f"{MAX_INCLUDE_DEPTH + 1}.ppl").write_text("")
+    assert f"more than {MAX_INCLUDE_DEPTH} deep" in refusal(Path("0.ppl"))
+    assert names(Path("1.ppl")) == []
+
+
+def test_files_are_counted(put: Put) -> None:
+    for index in range(MAX_FILES):
+        Path(f"{index}.ppl").write_text("")
+    text = "".join(f'include "{index}.ppl"\n' for index in range(MAX_FILES))
+    assert f"more than {MAX_FILES} files" in refusal(put(all_ppl=text))
+    assert names(put(all_ppl=text[text.index("\n") + 1 :])) == []
+
+
+def test_characters_of_all_files_are_counted(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_files, "MAX_TOTAL", 100)
+    path = put(a_ppl='include "b.ppl"\ninclude "c.ppl"', b_ppl="# 40" * 10, c_ppl="# 40" * 10)
+    assert "a.ppl:2:9: the included files have more than 100 characters together" in refusal(path)
+    assert "more than 100 characters" in refusal(put(a_ppl='include "b.ppl"', b_ppl="x" * 500))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        (
+            "a_ppl",
+            "policy {\n  alow or {}\n}",
+            "a.ppl:2:3: unknown action: alow\n    alow or {}\n    ^\n  did you mean",
+        ),
+        (
+            "a_yaml",
+            "- alow:\n    or: []\n",
+            "a.yaml:1:3: unknown action: alow\n  - alow:\n    ^\n  did you mean",
+        ),
+        ("a_yaml", "- allow: {or: [}\n", "a.yaml:1:16: YAML syntax"),
+        (
+            "a_yaml",
+            "- allow: {}\n  allow: {}\n",
+            "a.yaml:2:3: the key 'allow' stands here twice\n    allow: {}\n    ^",
+        ),
+        ("a_yaml", "", "a.yaml:1:1: the text is empty"),
+        ("a_yaml", "# nothing\n", "a.yaml:1:1: the text is empty"),
+        ("a_yaml", "~", "a.yaml:1:1: a policy is an object or a list of objects, not null"),
+        ("a_yaml", "!!python/object:os.system x", "a.yaml:1:1: the tag"),
+        ("a_json", '{"allow": {}', "a.json:1:13: JSON syntax: Expecting ',' delimiter\n  {"),
+        ("a_json", '{"allow": {}, "allow": {}}', "a.json:1:15: the key 'allow' stands here twice"),
+        ("a_json", '{"allow": {"or": [{"x": NaN}]}}', "a.json:1:1: NaN is not a JSON value"),
+        ("a_json", '[{"x": 1e999}]', "a.json:1:3: unknown action: x"),
+    ],
+)
+def test_faults_have_place_line_and_hint(put: Put, name: str, text: str, shown: str) -> None:
+    assert refusal(put(**{name: text})).startswith(shown)
+
+
+def test_bytes_that_are_no_text_are_refused_at_their_place(put: Put) -> None:
+    path = put(a_ppl="")
+    path.write_bytes(b"policy {}\n# \xff")
+    assert refusal(path) == "a.ppl:2:3: the file is not UTF-8 text"
+
+
+def test_json_is_taken_by_its_word() -> None:
+    text = '{"allow": {"or": [{"x": [123456789012345678901, 1e300, "\\ud83d\\ude00", "\\\\ud83d\\/"]}]}}'
+    data, _ = read_policy_data(text, "t.json", "json")
+    assert data["allow"]["or"][0]["x"] == [123456789012345678901, 1e300, "\U0001f600", "\\ud83d/"]
+
+
+def test_an_error_of_a_later_stage_can_show_its_line(put: Put) -> None:
+    found = read_policy_file(put(a_ppl="policy {\n  allow or { x }\n}"))
+    error = PolicySyntaxError("unknown criterion", found.policies[0].rules[0].operators[0].criteria[0].span)
+    assert found.with_source(error).source_line == "  allow or { x }"
+    elsewhere = PolicySyntaxError("wrong", Span("b.ppl", 1, 1))
+    assert found.with_source(elsewhere) is elsewhere
+
+
+def seconds(text: str, notation: Notation) -> float:
+    started = time.process_time()
+    with pytest.raises(PolicySyntaxError) as caught:
+        parse_policy_document(text, "t", notation, comments=True)
+    assert caught.value.span.line > 0
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "[",
+        "{",
+        "a",
+        "- ",
+        "a: {",
+        "? ",
+        "policy {",
+        '"',
+        "&a ",
+        "*a ",
+        "- *a\n",
+        "\x00",
+        "\t}",
+        "é",
+        "'",
+        "|\n",
+        "%",
+    ],
+)
+def test_nonsense_is_refused_in_time(unit: str, notation: Notation) -> None:
+    """PO-12, PO-13."""
+    size = 50_000 // len(unit)
+    assert seconds(unit * 2 * size, notation) < 1 + 4 * seconds(unit * size, notation)
+    assert seconds(unit * (10_000_000 // len(unit)), notation) < 1
+
+
+@pytest.mark.parametrize("suffix", NOTATIONS)
+def test_a_large_file_is_refused_before_it_is_read_to_its_end(put: Put, suffix: str) -> None:
+    path = Path(f"a.{suffix}")
+    path.write_bytes(b"- a\n" * 2_500_000)
+    started = time.process_time()
+    assert f"longer than {MAX_TEXT:,} characters" in refusal(path)
+    path.write_bytes("é".encode() * (MAX_TEXT + 1))
+    assert f"longer than {MAX_TEXT:,} characters" in refusal(path)
+    assert time.process_time() - started < 1
+
+
+def test_random_bytes_are_refused(put: Put) -> None:
+    path = put(a_ppl="", a_yaml="")
+    path.write_bytes(os.urandom(100_000))
+    assert refusal(path).startswith("a.ppl:")
+    Path("a.yaml").write_bytes(os.urandom(100_000))
+    assert refusal(Path("a.yaml")).startswith("a.yaml:")
+
+
+def test_an_alias_bomb_is_refused_in_time() -> None:
+    """PO-12."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    assert seconds("\n".join(lines), "yaml") < 20
