@@ -16,6 +16,7 @@ from .identity import (
     Identity,
     Session,
     User,
+    ascii_domain,
     flatten_claims,
 )
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
@@ -46,6 +47,7 @@ __all__ = [
     "Target",
     "Upstream",
     "User",
+    "ascii_domain",
     "flatten_claims",
     "redirect",
 ]

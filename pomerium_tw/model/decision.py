@@ -12,6 +12,8 @@ class Outcome(Enum):
     ALLOW = "allow"
     LOGIN = "login"
     """Sign the caller in, or answer 401 where a redirect is not wanted."""
+    STEP_UP = "step-up"
+    """Have the caller register the device, or answer 401 where a redirect is not wanted."""
     DENY = "deny"
 
 
@@ -21,10 +23,12 @@ class Decision:
 
     outcome: Outcome
     status: int
-    """Status of a denial (403, 404, 450, 495); 200 otherwise."""
+    """200 of what is allowed, 403, 404, 450 or 495 of a denial, 401 of the other outcomes."""
     allow: bool
     allow_reasons: frozenset[str]
     deny: bool
     deny_reasons: frozenset[str]
     reason: str
     """One line of text for the denial's body."""
+    device_type: str = ""
+    """Of a step-up: the type of device that the policy asks for."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from .secret import Secret
+
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -44,11 +46,14 @@ class Route:
     preserve_host_header: bool = False
     pass_identity_headers: bool = False
     jwt_issuer_format: Literal["hostOnly", "uri"] = "hostOnly"
+    jwt_groups_filter: frozenset[str] = frozenset()
+    """Ids of the directory's groups that the upstream may be told; empty for all."""
     timeout: float = 30.0
     """Seconds until the upstream must have answered in full; 0 is off."""
     idle_timeout: float = 300.0
     """Seconds without a byte in either direction; 0 is off."""
     set_request_headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Name → value as it is written, references included (spec/ppl §7)."""
     remove_request_headers: tuple[str, ...] = ()
     set_response_headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """Global and route values merged: what is written on every answer of this route."""
@@ -57,6 +62,10 @@ class Route:
     """Overrides SNI and the verified name when set."""
     tls_custom_ca: bytes = b""
     """PEM that replaces the trust store for this route when set."""
+    kubernetes_service_account_token: Secret | None = None
+    """Set: callers reach a Kubernetes API as users that this account impersonates."""
     show_error_details: bool = False
     idp_id: str = ""
     """Identity provider whose sessions this route accepts."""
+    checksum: int = 0
+    """Of all of the route as configured, its policy with it: the version that a decision was made by."""

@@ -6,33 +6,51 @@ a plugin adds a criterion of its own.
 
 from .branches import UNAUTHENTICATED, Branch, Call, Match, decided, decided_signed_in
 from .compiler import compile_policy
-from .criteria import BUILT_IN, NOT_BUILT
+from .criteria import BUILT_IN, STRICT
+from .criteria.certificate import canonical_fingerprint
+from .decorator import FunctionCriterion, criterion
 from .environment import NO_RECORDS, Environment, Records
 from .errors import PolicyError
 from .evaluation import CRITERION_ERROR, CompiledPolicy, Evaluation
+from .explanation import Explainer, Explanation, Node
+from .external import ExternalData, RecordSource
 from .guard import MAX_MATCH_SECONDS
-from .interface import INPUTS, ICriterion
-from .legacy import legacy_policy
+from .inputs import INPUTS
+from .interface import ICheckedCriterion, ICriterion
+from .legacy import AccessLists, legacy_policy
+from .surprises import Surprise, surprises
 
 __all__ = [
     "BUILT_IN",
     "CRITERION_ERROR",
     "INPUTS",
     "MAX_MATCH_SECONDS",
-    "NOT_BUILT",
     "NO_RECORDS",
+    "STRICT",
     "UNAUTHENTICATED",
+    "AccessLists",
     "Branch",
     "Call",
     "CompiledPolicy",
     "Environment",
     "Evaluation",
+    "Explainer",
+    "Explanation",
+    "ExternalData",
+    "FunctionCriterion",
+    "ICheckedCriterion",
     "ICriterion",
     "Match",
+    "Node",
     "PolicyError",
+    "RecordSource",
     "Records",
+    "Surprise",
+    "canonical_fingerprint",
     "compile_policy",
+    "criterion",
     "decided",
     "decided_signed_in",
     "legacy_policy",
+    "surprises",
 ]

@@ -5,8 +5,9 @@ Built-in conditions are expressions, so that the compiler can put them into one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
@@ -16,7 +17,7 @@ UNAUTHENTICATED: Final = "user-unauthenticated"
 Match = Callable[..., bool]
 """A condition as a plugin writes it; runs on every request, must not block, and answers True or False."""
 
-ARGUMENTS: Final = MappingProxyType(
+ARGUMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {"request": "request", "identity": "identity", "now": "now()", "records": "records"}
 )
 """What a match may ask for, and how generated code writes it (see :class:`~.environment.Environment`)."""
@@ -45,6 +46,9 @@ class Input:
     name: str
     """A Python identifier, the stem of the variable's name."""
     source: Expression
+    inline: bool = False
+    """Cheap, seldom used twice, and never raises: written where it is used if that is in one place, so that a
+    condition that does not count is not paid for."""
 
 
 Expression = tuple["str | Operand | Input", ...]
@@ -54,20 +58,42 @@ Names in scope: ``request``, ``identity``, and the members of :class:`~.environm
 """
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """The condition that a text input equals one of some texts; alternatives on one input are merged."""
+class Test(Enum):
+    """Conditions of which many alternatives on one input cost little more than one."""
 
+    IS = "is"
+    """A text is one of the values."""
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+    HAS = "has"
+    """One of the values is among the texts, numbers and booleans of a tuple; the values are texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """The condition that an input passes a test with any of some texts."""
+
+    test: Test
     left: Input
     values: frozenset[str]
+    optional: bool = False
+    """The input may be None, which passes no test."""
 
     def expression(self) -> Expression:
-        if len(self.values) == 1:
-            return (self.left, " == ", Operand(next(iter(self.values))))
-        return (self.left, " in ", Operand(self.values))
+        one = Operand(next(iter(self.values))) if len(self.values) == 1 else None
+        match self.test:
+            case Test.IS:
+                return (self.left, " == ", one) if one else (self.left, " in ", Operand(self.values))
+            case Test.HAS if one:
+                return (one, " in ", self.left)
+            case Test.HAS:
+                return ("not ", Operand(self.values), ".isdisjoint(", self.left, ")")
+        method = ".startswith(" if self.test is Test.STARTS_WITH else ".endswith("
+        call: Expression = (self.left, method, one or Operand(tuple(sorted(self.values))), ")")
+        return ("(", self.left, " is not None and ", *call, ")") if self.optional else call
 
 
-Condition = Match | Call | Expression | OneOf
+Condition = Match | Call | Expression | Alternatives
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +108,8 @@ class Branch:
     """Names and values that the answer adds to the decision; of several values the greatest counts."""
 
 
-SESSION: Final = Input("session", ("identity.session",))
+SESSION: Final = Input("session", ("identity.session",), inline=True)
+SIGNED_IN: Final[Expression] = (SESSION, " is not None")
 
 
 def decided(when: Condition, ok: str, failed: str) -> tuple[Branch, ...]:
@@ -97,6 +124,6 @@ def decided_signed_in(when: Condition, ok: str, failed: str) -> tuple[Branch, ..
     """
     return (
         Branch(when, True, ok),
-        Branch((SESSION, " is not None"), False, failed),
+        Branch(SIGNED_IN, False, failed),
         Branch(None, False, UNAUTHENTICATED),
     )

@@ -20,6 +20,9 @@ class Records(Protocol):
     def find(self, record_type: str, request: Request, identity: Identity) -> Mapping[str, Any] | None:
         """The record of that type that belongs to the caller, by its foreign key; None if there is none."""
 
+    def needs_session(self, record_type: str) -> bool:
+        """Whether only callers with a session can have a record of that type."""
+
 
 class NoRecords:
     """Nothing is known of external data."""
@@ -28,6 +31,9 @@ class NoRecords:
 
     def find(self, _type: str, _request: Request, _identity: Identity) -> Mapping[str, Any] | None:
         return None
+
+    def needs_session(self, _type: str) -> bool:
+        return False
 
 
 NO_RECORDS = NoRecords()

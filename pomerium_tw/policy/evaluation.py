@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from policy_grammar import Policy
 from pomerium_tw.model import Identity, Request
+
+from .inputs import values_of
 
 CRITERION_ERROR: Final = "criterion-error"
 """The reason of a denial because a criterion failed to answer."""
@@ -45,31 +47,36 @@ FAILED: Final = Evaluation(False, frozenset({CRITERION_ERROR}), True, frozenset(
 """The answer when any criterion failed: no other rule can let the caller in."""
 
 
-class Outcomes(dict[int, Evaluation]):
-    """Outcomes by integer, built when first met and then shared."""
+class Outcomes:
+    """Builds the evaluation of an outcome when it is first met; from then on it is shared."""
 
-    def __init__(self, said: Sequence[tuple[str, Said]]) -> None:
-        """``said``: (action, reason or datum) of each bit from ``REASONS`` on."""
-        super().__init__()
+    def __init__(self, said: Sequence[tuple[str, Said]], known: dict[int, Evaluation]) -> None:
+        """``said``: (action, reason or datum) of each bit from ``REASONS``; ``known`` keeps what is built."""
         self._said = tuple(said)
+        self._known = known
 
-    def __missing__(self, outcome: int) -> Evaluation:
-        allow, deny = self._of("allow", outcome), self._of("deny", outcome)
-        evaluation = Evaluation(
+    def __call__(self, outcome: int) -> Evaluation:
+        evaluation = merged(
             bool(outcome & ALLOWED),
-            _reasons(allow),
+            self._of("allow", outcome),
             bool(outcome & DENIED),
-            _reasons(deny),
-            _data(allow),
-            _data(deny),
+            self._of("deny", outcome),
         )
-        if len(self) < MAX_EVALUATIONS:
-            self[outcome] = evaluation
+        if len(self._known) < MAX_EVALUATIONS:
+            self._known[outcome] = evaluation
         return evaluation
 
     def _of(self, side: str, outcome: int) -> list[Said]:
         bits = outcome >> REASONS
         return [said for bit, (action, said) in enumerate(self._said) if action == side and bits & (1 << bit)]
+
+
+def merged(allow: bool, allow_said: Iterable[Said], deny: bool, deny_said: Iterable[Said]) -> Evaluation:
+    """The evaluation of two sides of which each said some things."""
+    allow_said, deny_said = tuple(allow_said), tuple(deny_said)
+    return Evaluation(
+        allow, _reasons(allow_said), deny, _reasons(deny_said), _data(allow_said), _data(deny_said)
+    )
 
 
 def _reasons(said: Sequence[Said]) -> frozenset[str]:
@@ -88,8 +95,15 @@ class CompiledPolicy:
     evaluate: Callable[[Request, Identity], Evaluation]
     """The decision on one request. Fails closed and raises nothing; equal outcomes are one object."""
     reads: frozenset[str]
-    """The inputs that the outcome depends on, names of ``INPUTS``: while they are the same, so is it."""
+    """The inputs that the outcome depends on, names of ``INPUTS``."""
     policies: tuple[Policy, ...]
     """What it was compiled from."""
     source: str
     """The generated Python, for a person who wants to read it. Holds no text of the policies."""
+
+    def inputs(self, request: Request, identity: Identity) -> tuple[Any, ...] | None:
+        """What this outcome depends on: it may be used again exactly while that is equal.
+
+        None where it depends on the time or on external data: then it may not.
+        """
+        return values_of(self.reads, request, identity)

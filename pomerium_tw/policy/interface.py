@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from policy_grammar import Criterion
 
 from .branches import Branch
-
-INPUTS: Final = frozenset(
-    {
-        "identity",  # session, user, directory record, devices and claims
-        "method",
-        "scheme",
-        "host",  # host and port of the request
-        "path",
-        "query",
-        "headers",
-        "address",  # of the direct peer
-        "certificate",  # of the client, and whether it is good
-        "mcp",  # the JSON-RPC call
-        "ssh",  # user name and key
-        "records",  # external data
-        "time",
-    }
-)
-"""What a criterion may read: the outcome of a policy changes with nothing else."""
+from .environment import Environment
 
 
 class ICriterion(Interface):
     """A word of the policy language.
 
-    The whole of a simple one::
-
-        @implementer(ICriterion)
-        class Weekend:
-            name = "weekend"
-            accepts = "no data"
-            reads = frozenset({"time"})
-
-            def prepare(self, criterion):
-                return decided(lambda request, identity: is_weekend(), "weekend", "workday")
+    Functions become one by the decorator :func:`~.decorator.criterion`; this is for words that need more.
 
     A match that raises, or that answers anything but True or False, denies the request with the reason
     ``criterion-error``, wherever in the policy it stands. One that takes longer than ``MAX_MATCH_SECONDS``
@@ -61,3 +34,10 @@ class ICriterion(Interface):
         Raises PolicyError, with ``criterion.where(...)`` as its place, for data it does not accept. The last
         branch, and only the last, has no condition.
         """
+
+
+class ICheckedCriterion(ICriterion):
+    """A criterion whose data must also fit the world around the policy, such as the record types known."""
+
+    def check(criterion: Criterion, environment: Environment) -> None:  # noqa: N805
+        """Called after ``prepare``; raises PolicyError for data that means nothing in this environment."""

@@ -5,13 +5,14 @@ Operands are checked here, when a policy is loaded: one that could never match i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from policy_grammar import Criterion, did_you_mean
 
-from .branches import Expression, Input, OneOf, Operand
+from .branches import Alternatives, Expression, Input, Operand, Test
 from .errors import PolicyError
 
 STRING_MATCHER: Final = "a text, or an object of is, not, contains, starts_with, ends_with, in, not_in"
@@ -54,28 +55,56 @@ LIST_SCHEMA: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def string_matcher(criterion: Criterion, left: Input, *, optional: bool) -> Expression | OneOf:
-    """The condition on a text. ``optional`` inputs may be None: then no operator matches, ``not`` included.
+def string_matcher(
+    criterion: Criterion, left: Input, *, optional: bool, negations: Collection[str] = ()
+) -> Expression | Alternatives:
+    """The condition on a text. ``optional`` inputs may be None: then no operator matches, ``not`` included;
+    only those named by ``negations`` do.
 
     Raises PolicyError for unknown operators and for operands other than texts.
     """
     operators = _operators(criterion, "is", _STRING, "string matcher")
     conditions = [_STRING[name](criterion, left, operand) for name, operand in operators.items()]
-    if len(conditions) == 1 and isinstance(conditions[0], OneOf):
-        return conditions[0]
-    defined: list[Expression] = [(left, " is not None")] if optional else []
-    return _all(defined + [each.expression() if isinstance(each, OneOf) else each for each in conditions])
+    if len(conditions) == 1 and isinstance(conditions[0], Alternatives):
+        return replace(conditions[0], optional=optional)
+    undefined = set(operators) <= set(negations)
+    defined: list[Expression] = [(left, " is not None")] if optional and not undefined else []
+    return _all(
+        defined + [each.expression() if isinstance(each, Alternatives) else each for each in conditions]
+    )
 
 
-def list_matcher(criterion: Criterion, left: Input) -> Expression:
+_EACH: Final = Input("each", ())
+"""Stands for one text of several until the condition is written out."""
+
+
+def any_text_matcher(criterion: Criterion, texts: Input) -> Expression:
+    """The condition that each operator of a string matcher is satisfied by some text of a tuple.
+
+    Two operators may be satisfied by two texts: Pomerium looks through the list once for each operator.
+    Raises PolicyError as :func:`string_matcher` does.
+    """
+    conditions: list[Expression] = []
+    for name, operand in _operators(criterion, "is", _STRING, "string matcher").items():
+        condition = _STRING[name](criterion, _EACH, operand)
+        expression = condition.expression() if isinstance(condition, Alternatives) else condition
+        each = tuple("each" if piece == _EACH else piece for piece in expression)
+        conditions.append((Operand(any), "(", *each, " for each in ", texts, ")"))
+    return _all(conditions)
+
+
+def list_matcher(criterion: Criterion, left: Input, *, optional: bool = False) -> Expression | Alternatives:
     """The condition on a tuple of texts, numbers and booleans, compared by type and value: 5 is not "5".
 
-    Raises PolicyError for unknown operators and for operands that no element could equal.
+    ``optional`` inputs may be None: then no operator matches, ``exclude`` included. Raises PolicyError for
+    unknown operators and for operands that no element could equal.
     """
     operators = _operators(criterion, "has", _LIST, "string list matcher")
-    return _all(
-        [_LIST[name](left, _element(criterion, name, operand)) for name, operand in operators.items()]
-    )
+    wanted = {name: _element(criterion, name, operand) for name, operand in operators.items()}
+    if list(wanted) == ["has"] and isinstance(wanted["has"], str) and not optional:
+        return Alternatives(Test.HAS, left, frozenset({wanted["has"]}))
+    defined: list[Expression] = [(left, " is not None")] if optional else []
+    return _all(defined + [_LIST[name](left, operand) for name, operand in wanted.items()])
 
 
 def _operators(criterion: Criterion, default: str, known: Mapping[str, Any], matcher: str) -> dict[str, Any]:
@@ -123,23 +152,21 @@ def _texts(criterion: Criterion, name: str, operand: Any) -> frozenset[str]:
     return frozenset(operand)
 
 
-def _is(criterion: Criterion, left: Input, operand: Any) -> OneOf:
-    _text(criterion, "is", operand)
-    return OneOf(left, frozenset({operand}))
+def _alternative(test: Test) -> Callable[[Criterion, Input, Any], Alternatives]:
+    def condition(criterion: Criterion, left: Input, operand: Any) -> Alternatives:
+        _text(criterion, test.value, operand)
+        return Alternatives(test, left, frozenset({operand}))
+
+    return condition
 
 
-_STRING: Final[Mapping[str, Callable[[Criterion, Input, Any], Expression | OneOf]]] = {
-    "is": _is,
+_STRING: Final[Mapping[str, Callable[[Criterion, Input, Any], Expression | Alternatives]]] = {
+    "is": _alternative(Test.IS),
     "not": lambda criterion, left, text: (left, " != ", _text(criterion, "not", text)),
     "contains": lambda criterion, left, text: (_text(criterion, "contains", text), " in ", left),
-    "starts_with": lambda criterion, left, text: (
-        left,
-        ".startswith(",
-        _text(criterion, "starts_with", text),
-        ")",
-    ),
-    "ends_with": lambda criterion, left, text: (left, ".endswith(", _text(criterion, "ends_with", text), ")"),
-    "in": lambda criterion, left, texts: OneOf(left, _texts(criterion, "in", texts)),
+    "starts_with": _alternative(Test.STARTS_WITH),
+    "ends_with": _alternative(Test.ENDS_WITH),
+    "in": lambda criterion, left, texts: Alternatives(Test.IS, left, _texts(criterion, "in", texts)),
     "not_in": lambda criterion, left, texts: (left, " not in ", Operand(_texts(criterion, "not_in", texts))),
 }
 

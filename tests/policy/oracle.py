@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from policy_grammar import Criterion, Operator, Policy
-from pomerium_tw.model import Identity, Request
+from pomerium_tw.model import ClientCertificate, Identity, Request
 
 Result = tuple[bool, frozenset[str]]
 
@@ -45,10 +46,6 @@ def operate(operator: Operator, request: Request, identity: Identity) -> Result:
 
 
 def judge(criterion: Criterion, request: Request, identity: Identity) -> Result:
-    user = identity.user_id or None
-    pieces = identity.email.split("@")
-    domain = pieces[1] if len(pieces) > 1 else None
-    claim = identity.claims.get(criterion.sub_path, ())
     data = criterion.data
     asks = [request.head.get(name) for name in (b"origin", b"access-control-request-method")]
     match criterion.name:
@@ -61,16 +58,47 @@ def judge(criterion: Criterion, request: Request, identity: Identity) -> Result:
             return plain(text(data, request.method), "http-method")
         case "http_path":
             return plain(text(data, request.target.path), "http-path")
+        case "pomerium_routes":
+            own = (request.target.path + "/").startswith("/.pomerium/")
+            return own, frozenset({"pomerium-route" if own else "non-pomerium-route"})
+        case "source_ip":
+            networks = [ip_network(each, False) for each in (data if isinstance(data, list) else [data])]
+            return plain(any(ip_address(request.peer.address) in each for each in networks), "source-ip")
+        case "ssh_username":
+            return plain(text(data, request.ssh.username if request.ssh else ""), "ssh-username")
+        case "mcp_tool":
+            return tool(data, request.mcp)
+        case "device":
+            return device(data, identity)
+        case "invalid_client_certificate":
+            return certificate(request.certificate)
+    return signed_in(caller(criterion, identity), criterion.name.replace("authenticated_", ""), identity)
+
+
+def caller(criterion: Criterion, identity: Identity) -> bool:
+    user = identity.user_id or None
+    pieces = identity.email.split("@")
+    data = criterion.data
+    match criterion.name:
         case "authenticated_user":
-            return signed_in(user is not None, "user", identity)
+            return user is not None
         case "user":
-            return signed_in(text(data, user), "user", identity)
+            return text(data, user)
         case "email":
-            return signed_in(text(data, identity.email), "email", identity)
+            return text(data, identity.email)
         case "domain":
-            return signed_in(text(data, domain), "domain", identity)
-        case _:
-            return signed_in(listed(data, claim), "claim", identity)
+            return text(data, pieces[1] if len(pieces) > 1 else None)
+        case "claim":
+            return listed(data, identity.claims.get(criterion.sub_path, ()))
+    assert criterion.name == "groups"
+    return identity.directory is not None and listed(data, identity.directory.group_ids)
+
+
+def certificate(presented: ClientCertificate | None) -> Result:
+    if presented is None:
+        return True, frozenset({"client-certificate-required"})
+    good = presented.leaf == b"good"
+    return not good, frozenset({"valid-client-certificate" if good else "invalid-client-certificate"})
 
 
 def plain(value: bool, stem: str) -> Result:
@@ -81,6 +109,32 @@ def signed_in(value: bool, stem: str, identity: Identity) -> Result:
     if value or identity.session:
         return plain(value, stem)
     return False, frozenset({"user-unauthenticated"})
+
+
+def tool(data: Any, call: Any) -> Result:
+    if call is None or call.method != "tools/call":
+        return False, frozenset({"mcp-not-a-tool-call"})
+    only = set(data) if isinstance(data, dict) else {"is"}
+    value = text(data, call.tool) if call.tool is not None else only == {"not_in"}
+    return value, frozenset({"mcp-tool-match" if value else "mcp-tool-no-match"})
+
+
+def device(data: dict[str, Any], identity: Identity) -> Result:
+    found = identity.devices.get(data.get("type", "any"))
+    holds = all(
+        {
+            "type": lambda _value: found is not None,
+            "is": lambda value: found is not None and found.id == value,
+            "approved": lambda value: (found is not None and found.approved) is value,
+        }[name](value)
+        for name, value in data.items()
+    )
+    if holds:
+        return True, frozenset({"device-ok"})
+    if not identity.session:
+        return False, frozenset({"user-unauthenticated"})
+    known = found is not None and found.enrolled
+    return False, frozenset({"device-unauthorized" if known else "device-unauthenticated"})
 
 
 def text(data: Any, left: str | None) -> bool:

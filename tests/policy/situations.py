@@ -8,8 +8,23 @@ from typing import Any
 from hypothesis import strategies as st
 
 from policy_grammar import Criterion, Policy, parse_text
-from pomerium_tw.model import ANONYMOUS, Head, Identity, Peer, Request, Session, Target, User
-from pomerium_tw.policy import CompiledPolicy, compile_policy
+from pomerium_tw.model import (
+    ANONYMOUS,
+    ClientCertificate,
+    Device,
+    DirectoryGroup,
+    DirectoryUser,
+    Head,
+    Identity,
+    MCPCall,
+    Peer,
+    Request,
+    Session,
+    SSHLogin,
+    Target,
+    User,
+)
+from pomerium_tw.policy import CompiledPolicy, Environment, compile_policy
 from tests.policy_grammar.trees import policies
 
 
@@ -28,34 +43,51 @@ def compiled(rules: str) -> CompiledPolicy:
     return compile_policy(parse_text(f"policy {{ {rules} }}", "t.ppl"))
 
 
-words = st.sampled_from(["", "a", "b", "ab", "a@b", "a@b@c", "/a", "GET", "OPTIONS"])
+WORLD = Environment(
+    now=lambda: 1_795_000_000.0,
+    certificate_valid=lambda certificate: certificate is not None and certificate.leaf == b"good",
+)
+"""The world of the random situations: a client CA that knows one certificate."""
+
+words = st.sampled_from(["", "a", "b", "ab", "a@b", "a@b@c", "/a", "GET", "OPTIONS", "/.pomerium/x"])
 scalars = st.one_of(words, st.sampled_from([0, 1, 1.0, 5, True, False]))
-_strings = st.one_of(
-    words,
+_operators = st.one_of(
     st.dictionaries(
         st.sampled_from(["is", "not", "contains", "starts_with", "ends_with"]), words, min_size=1
     ),
     st.dictionaries(st.sampled_from(["in", "not_in"]), st.lists(words, max_size=3), min_size=1),
 )
+_strings = st.one_of(words, _operators)
 _lists = st.one_of(scalars, st.dictionaries(st.sampled_from(["has", "is", "exclude"]), scalars, min_size=1))
+_addresses = ["10.0.0.1", "10.1.0.1", "192.0.2.1", "2001:db8::1"]
+_networks = st.sampled_from([*_addresses, "10.0.0.0/8", "10.0.0.1/16", "2001:db8::/32", "0.0.0.0/0", "::/0"])
+_kinds = st.sampled_from(["any", "enclave_only"])
+_devices = st.fixed_dictionaries(
+    {}, optional={"is": st.sampled_from(["d1", "d2"]), "approved": st.booleans(), "type": _kinds}
+).filter(bool)
+
+
+def _named(names: list[str], data: st.SearchStrategy[Any]) -> st.SearchStrategy[Criterion]:
+    return st.builds(Criterion, st.sampled_from(names), st.just(""), data)
+
 
 criteria = st.one_of(
-    st.builds(
-        Criterion,
-        st.sampled_from(["accept", "reject", "authenticated_user", "cors_preflight"]),
-        st.just(""),
-        scalars,
-    ),
-    st.builds(
-        Criterion,
-        st.sampled_from(["user", "email", "domain", "http_method", "http_path"]),
-        st.just(""),
-        _strings,
-    ),
+    _named(["accept", "reject", "authenticated_user", "cors_preflight", "pomerium_routes"], scalars),
+    _named(["invalid_client_certificate"], scalars),
+    _named(["user", "email", "domain", "http_method", "http_path", "ssh_username", "mcp_tool"], _strings),
+    _named(["groups"], _lists),
+    _named(["source_ip"], st.one_of(_networks, st.lists(_networks, max_size=3))),
+    _named(["device"], _devices),
     st.builds(Criterion, st.just("claim"), st.sampled_from(["x", "y"]), _lists),
 )
 random_policies: st.SearchStrategy[list[Policy]] = st.lists(policies(criteria), max_size=3)
 _claims = st.dictionaries(st.sampled_from(["x", "y"]), st.lists(scalars, max_size=3).map(tuple), max_size=2)
+_directory = st.builds(
+    DirectoryUser,
+    words,
+    st.one_of(st.none(), words),
+    st.lists(st.builds(DirectoryGroup, words), max_size=2).map(tuple),
+)
 identities = st.one_of(
     st.just(ANONYMOUS),
     st.builds(
@@ -65,11 +97,25 @@ identities = st.one_of(
             st.builds(Session, st.just("s"), words, st.just("i"), st.just(0.0), st.just(9.0), _claims),
         ),
         st.one_of(st.none(), st.builds(User, words, st.just(""), words, _claims)),
+        st.one_of(st.none(), _directory),
+        st.dictionaries(_kinds, st.builds(Device, st.just("d1"), st.booleans(), st.booleans()), max_size=2),
     ),
 )
+_calls = st.builds(
+    MCPCall, st.just(1), st.sampled_from(["tools/call", "initialize"]), st.one_of(st.none(), words)
+)
 requests = st.builds(
-    request,
-    st.sampled_from(["GET", "OPTIONS"]),
-    words,
-    st.dictionaries(st.sampled_from(["origin", "access-control-request-method"]), words, max_size=2),
+    lambda asked, address, certificate, call, login: asked._replace(
+        peer=Peer(address, 1), certificate=certificate, mcp=call, ssh=login
+    ),
+    st.builds(
+        request,
+        st.sampled_from(["GET", "OPTIONS"]),
+        words,
+        st.dictionaries(st.sampled_from(["origin", "access-control-request-method"]), words, max_size=2),
+    ),
+    st.sampled_from(_addresses),
+    st.sampled_from([None, ClientCertificate(b"good"), ClientCertificate(b"bad")]),
+    st.one_of(st.none(), _calls),
+    st.one_of(st.none(), st.builds(SSHLogin, words)),
 )

@@ -7,33 +7,14 @@ from types import MappingProxyType
 from typing import Final
 
 from ..interface import ICriterion
-from . import http, identity
+from . import address, certificate, device, http, identity, record, ssh, times
 
-_SUBJECTS = (http, identity)
+_SUBJECTS = (address, certificate, device, http, identity, record, ssh, times)
 
 BUILT_IN: Final[Mapping[str, ICriterion]] = MappingProxyType(
     {each.name: each for subject in _SUBJECTS for each in subject.CRITERIA}
 )
 """Criteria by name."""
 
-NOT_BUILT: Final = frozenset(
-    {
-        "client_certificate",
-        "date",
-        "day_of_week",
-        "device",
-        "groups",
-        "invalid_client_certificate",
-        "mcp_tool",
-        "pomerium_routes",
-        "record",
-        "source_ip",
-        "ssh_ca",
-        "ssh_publickey",
-        "ssh_username",
-        "ssh_username_matches_claim",
-        "ssh_username_matches_email",
-        "time_of_day",
-    }
-)
-"""Words of Pomerium's language that are known and not built yet: a policy that uses one does not load."""
+STRICT: Final[Mapping[str, ICriterion]] = MappingProxyType({each.name: each for each in identity.STRICT})
+"""Criteria that ``strict_policy`` puts in the place of built-in ones."""

@@ -9,17 +9,39 @@ from typing import Any, ClassVar, Final
 from zope.interface import implementer
 
 from policy_grammar import Criterion
+from pomerium_tw.model import Identity, ascii_domain
 
 from ..branches import Branch, Input, Operand, decided_signed_in
 from ..errors import PolicyError
 from ..interface import ICriterion
 from ..matchers import LIST_MATCHER, LIST_SCHEMA, list_matcher
-from .kinds import IDENTITY, Condition, Text
+from .kinds import IDENTITY, Condition, Text, folded, nfc
 
 USER_ID: Final = Input("user_id", ("identity.user_id or None",))
 EMAIL: Final = Input("email", ("identity.email",))
-DOMAIN: Final = Input("domain", (EMAIL, ".split('@', 2)[1] if '@' in ", EMAIL, " else None"))
-"""The second piece of the e-mail address split at ``@``; None when there is no ``@``."""
+DOMAIN: Final = Input("domain", ("identity.domain",))
+
+
+def _believable(identity: Identity) -> str | None:
+    """The e-mail address if it has one ``@`` and the provider does not say that it is unverified."""
+    verified = identity.claims.get("email_verified", (True,))
+    good = identity.email.count("@") == 1 and verified in ((True,), ("true",))
+    return identity.email if good else None
+
+
+def _strict_domain(identity: Identity) -> str | None:
+    email = _believable(identity)
+    return email and _folded_domain(email.partition("@")[2])
+
+
+def _folded_domain(name: str) -> str:
+    return ascii_domain(name).lower()
+
+
+STRICT_EMAIL: Final = Input("strict_email", (Operand(_believable), "(identity)"))
+STRICT_DOMAIN: Final = Input("strict_domain", (Operand(_strict_domain), "(identity)"))
+DIRECTORY: Final = Input("directory", ("identity.directory",))
+GROUP_IDS: Final = Input("groups", (DIRECTORY, ".group_ids if ", DIRECTORY, " is not None else None"))
 CLAIMS: Final = Input("claims", ("identity.claims",))
 
 
@@ -42,8 +64,28 @@ class Claim:
             raise PolicyError(
                 "claim names no claim", criterion.span, "write claim/NAME, such as claim/groups"
             )
-        values = Input("claim", (CLAIMS, ".get(", Operand(criterion.sub_path), ", ())"))
-        return decided_signed_in(list_matcher(criterion, values), "claim-ok", "claim-unauthorized")
+        values = Input("claim", (CLAIMS, ".get(", Operand(criterion.sub_path), ", ())"), inline=True)
+        return decided_signed_in(
+            list_matcher(folded(criterion, nfc), values), "claim-ok", "claim-unauthorized"
+        )
+
+
+@implementer(ICriterion)
+@dataclass(frozen=True)
+class Groups:
+    """A list matcher on the ids of the directory groups; the claim of that name is another thing.
+
+    Without a directory record nothing matches, not even ``exclude`` (spec/ppl §4.7).
+    """
+
+    name: str = "groups"
+    accepts: ClassVar[str] = LIST_MATCHER
+    schema: ClassVar[Mapping[str, Any]] = LIST_SCHEMA
+    reads: frozenset[str] = IDENTITY
+
+    def prepare(self, criterion: Criterion) -> tuple[Branch, ...]:
+        when = list_matcher(criterion, GROUP_IDS, optional=True)
+        return decided_signed_in(when, "groups-ok", "groups-unauthorized")
 
 
 CRITERIA: Final[tuple[ICriterion, ...]] = (
@@ -56,7 +98,22 @@ CRITERIA: Final[tuple[ICriterion, ...]] = (
         signed_in=True,
     ),
     Text("user", USER_ID, "user", IDENTITY, optional=True),
-    Text("email", EMAIL, "email", IDENTITY),
-    Text("domain", DOMAIN, "domain", IDENTITY, optional=True),
+    Text("email", EMAIL, "email", IDENTITY, fold=nfc),
+    Text("domain", DOMAIN, "domain", IDENTITY, optional=True, fold=ascii_domain),
     Claim(),
+    Groups(),
 )
+
+STRICT: Final[tuple[ICriterion, ...]] = (
+    Text("email", STRICT_EMAIL, "email", IDENTITY, optional=True, fold=nfc),
+    Text(
+        "domain",
+        STRICT_DOMAIN,
+        "domain",
+        IDENTITY,
+        optional=True,
+        fold=lambda name: ascii_domain(name).lower(),
+    ),
+)
+"""What takes the place of criteria under ``strict_policy``: addresses that could mean two things, or that the
+provider calls unverified, are no addresses; domains are compared without case (threats PO-03)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -55,6 +56,11 @@ class Condition:
         return decide(self.when, self.ok, self.failed)
 
 
+def nfc(text: str) -> str:
+    """Texts of identities are compared in Unicode's normal form C; nothing else is folded (PO-06)."""
+    return unicodedata.normalize("NFC", text)
+
+
 @implementer(ICriterion)
 @dataclass(frozen=True)
 class Text:
@@ -67,10 +73,25 @@ class Text:
     reads: frozenset[str]
     optional: bool = False
     """The text may be undefined."""
+    fold: Callable[[str], str] = str
+    """Brings operands into the form that the text has."""
     accepts: ClassVar[str] = STRING_MATCHER
     schema: ClassVar[Mapping[str, Any]] = STRING_SCHEMA
 
     def prepare(self, criterion: Criterion) -> tuple[Branch, ...]:
-        when = string_matcher(criterion, self.left, optional=self.optional)
+        when = string_matcher(folded(criterion, self.fold), self.left, optional=self.optional)
         decide = decided_signed_in if self.reads == IDENTITY else decided
         return decide(when, f"{self.reasons}-ok", f"{self.reasons}-unauthorized")
+
+
+def folded(criterion: Criterion, fold: Callable[[str], str]) -> Criterion:
+    """The criterion with every text of its data folded."""
+    return replace(criterion, data=_folded(criterion.data, fold))
+
+
+def _folded(data: Any, fold: Callable[[str], str]) -> Any:
+    if isinstance(data, str):
+        return fold(data)
+    if isinstance(data, list):
+        return [_folded(each, fold) for each in data]
+    return {name: _folded(each, fold) for name, each in data.items()} if isinstance(data, dict) else data

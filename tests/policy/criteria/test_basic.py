@@ -5,7 +5,7 @@ import pytest
 from pomerium_tw.model import ANONYMOUS, Identity, Session, User
 from pomerium_tw.policy import Evaluation
 
-from .situations import compiled, identity, request
+from ..situations import compiled, identity, request
 
 CORS = {"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"}
 

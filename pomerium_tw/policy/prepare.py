@@ -1,0 +1,71 @@
+"""From a criterion as written to the answers it can give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policy_grammar import Criterion, Operator, Policy, Rule, did_you_mean
+
+from .branches import ARGUMENTS, Branch, Call
+from .criteria import BUILT_IN
+from .environment import Environment
+from .errors import PolicyError
+from .inputs import INPUTS
+from .interface import ICheckedCriterion, ICriterion
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One use of a criterion."""
+
+    branches: tuple[Branch, ...]
+    """Functions among the conditions are calls."""
+    reads: frozenset[str]
+    """Names of ``INPUTS``."""
+
+
+def prepare(
+    criterion: Criterion,
+    criteria: Mapping[str, ICriterion] = BUILT_IN,
+    environment: Environment = Environment(),  # noqa: B008 - immutable
+) -> Prepared:
+    """What the criterion can say, checked. Raises PolicyError, whatever a plugin raises."""
+    meaning = _lookup(criterion, criteria)
+    try:
+        branches = tuple(meaning.prepare(criterion))
+        if ICheckedCriterion.providedBy(meaning):
+            meaning.check(criterion, environment)
+    except PolicyError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"{criterion.name} cannot read its data: {error!r}", criterion.span) from error
+    if unknown := meaning.reads - INPUTS:
+        raise PolicyError(f"{criterion.name} reads {sorted(unknown)}, which no request has", criterion.span)
+    if [branch.when is None for branch in branches] != [False] * (len(branches) - 1) + [True]:
+        message = f"the last answer of {criterion.name}, and only the last, must have no condition"
+        raise PolicyError(message, criterion.span)
+    return Prepared(tuple(_called(branch, criterion) for branch in branches), frozenset(meaning.reads))
+
+
+def alone(criterion: Criterion) -> Policy:
+    """A policy that allows where the criterion holds, and says what it says."""
+    return Policy("", (Rule("allow", (Operator("or", (criterion,)),)),))
+
+
+def _called(branch: Branch, criterion: Criterion) -> Branch:
+    when = Call(branch.when) if callable(branch.when) else branch.when
+    if isinstance(when, Call) and (unknown := set(when.arguments) - set(ARGUMENTS)):
+        raise PolicyError(f"{criterion.name} asks for {sorted(unknown)}, which nobody has", criterion.span)
+    return Branch(when, branch.value, branch.reason, branch.data)
+
+
+def _lookup(criterion: Criterion, criteria: Mapping[str, ICriterion]) -> ICriterion:
+    meaning = criteria.get(criterion.name)
+    if meaning is not None:
+        return meaning
+    raise PolicyError(
+        f"unknown policy criterion: {criterion.name}",
+        criterion.span,
+        did_you_mean(criterion.name, sorted(criteria)),
+    )
