@@ -1,5 +1,6 @@
-"""TLS on both sides: server contexts chosen by name, and whom our own clients trust."""
+"""TLS on both sides: server contexts chosen by name, whose certificates are good, whom our clients trust."""
 
+from .client_certificates import ClientCertificateVerifier
 from .errors import TLSError
 from .fallback import fallback_certificate
 from .server import ServerCertificate, ServerContexts
@@ -7,6 +8,7 @@ from .trust import ALPN, TrustRoots, client_connection
 
 __all__ = [
     "ALPN",
+    "ClientCertificateVerifier",
     "ServerCertificate",
     "ServerContexts",
     "TLSError",
