@@ -51,7 +51,7 @@ from pomerium_tw.proxy import (
     alias,
     header_lines,
 )
-from pomerium_tw.session import HandleCodec, Identities, SessionHandle, owned_cookie_pattern
+from pomerium_tw.session import CALLER_RECORDS, HandleCodec, Identities, SessionHandle, owned_cookie_pattern
 from pomerium_tw.telemetry import DEFAULT_ACCESS_FIELDS, AccessLog, DecisionLog, LineWriter
 from pomerium_tw.token import AssertionSigner, derive_signing_key
 
@@ -116,7 +116,7 @@ class Door:
         self.sweep = Sweep(clock)
         self.finish = Finish(clock, self.sweep)
         self.store = MemoryStore(clock)
-        self.mirror = Mirror(self.store, (SESSION, USER), clock)
+        self.mirror = Mirror(self.store, CALLER_RECORDS, clock)
         secret = Secret(b"s" * 32)
         self._codec = HandleCodec(secret)
         identities = Identities(self.mirror, self._codec, clock.seconds)

@@ -89,9 +89,9 @@ class ProviderCallbackPage(ConversationPage):
         c = self.conversation
         before = signed_in(request, "", c)
         session = await begin_session(c, identity, state.idp_id)
-        if before is not None and before.session is not None:
+        if before is not None and before.session_id:
             # This browser now signs out of the new session only: the old one would outlive that.
-            await end_session(c, before.session.id)
+            await end_session(c, before.session_id)
         log.info(
             "{user} signed in with {provider}",
             user=session.user_id,

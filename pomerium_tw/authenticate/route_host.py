@@ -120,7 +120,7 @@ class RouteSignOutPage(ConversationPage):
             )
         if not posted and not is_own_navigation(incoming):
             return confirm_sign_out(identity, Form("Sign out", SIGN_OUT_PATH))
-        location = sign_out_url(c, identity.session.id if identity.session is not None else "")
+        location = sign_out_url(c, identity.session_id)
         cleared = (b"Set-Cookie", c.cookies.clear_session())
         if posted:
             return forward_reply(location, headers=(cleared,))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
-from ..databroker import SESSION, Record, RecordNotFound
+from ..databroker import DIRECTORY_USER, SESSION, Record, RecordNotFound
 from ..identity import Capability, IIdentityProvider, ProviderError, ProviderIdentity, Tokens
 from ..model import Secret, Session, flatten_claims
-from ..session import SignIn, open_tokens, session_of, sign_in_records
+from ..session import SignIn, directory_record, open_tokens, session_of, sign_in_records
 from ..token import encode
 from .conversation import Conversation
 
@@ -20,7 +20,7 @@ address."""
 
 
 async def begin_session(conversation: Conversation, identity: ProviderIdentity, idp_id: str) -> Session:
-    """Stores the user and a new session, always under a new random id (R6). Raises StoreError."""
+    """Stores the user, his groups and a new session, always under a new random id (R6). Raises StoreError."""
     c = conversation
     now = c.now()
     sign_in = SignIn(
@@ -34,8 +34,16 @@ async def begin_session(conversation: Conversation, identity: ProviderIdentity, 
         issued_at=now,
         expires_at=now + c.cookies.expire,
         audience=(c.authenticate_host,),
+        groups=identity.groups,
     )
-    written = await c.store.put(sign_in_records(sign_in, c.keys.tokens))
+    try:
+        known = await c.store.get(DIRECTORY_USER, identity.user_id)
+    except RecordNotFound:
+        known = None
+    directory = directory_record(sign_in, known)
+    written = await c.store.put(
+        [*([directory] if directory is not None else []), *sign_in_records(sign_in, c.keys.tokens)]
+    )
     await c.mirror.wait_for(written.record_version)
     return session_of(written.records[-1])
 

@@ -71,8 +71,8 @@ class SignInPage(ConversationPage):
         if not wants_redirect(incoming):
             return unauthenticated_reply(incoming)
         identity = signed_in(incoming, asked.idp_id, self.conversation)
-        if identity is not None and identity.session is not None:
-            hand_over = HandOver(identity.session, asked.redirect_uri, asked.route_flow_id)
+        if identity is not None and identity.named is not None:
+            hand_over = HandOver(identity.named, asked.redirect_uri, asked.route_flow_id)
             return redirect(hand_over.url(self.conversation), headers=(NO_STORE,))
         provider = self.conversation.providers.get(asked.idp_id)
         if provider is None:
@@ -87,7 +87,7 @@ def signed_in(request: Request, idp_id: str, conversation: Conversation) -> Iden
     identity = c.identities.from_cookies(
         request.head, c.cookies.authenticate_name, c.authenticate_host, idp_id
     )
-    if identity.session is None or (idp_id and identity.session.idp_id != idp_id):
+    if identity.named is None or (idp_id and identity.named.idp_id != idp_id):
         return None
     return identity
 

@@ -40,7 +40,7 @@ class SignOutPage(ConversationPage):
         c = self.conversation
         incoming = request.incoming
         identity = signed_in(incoming, "", c)
-        own = identity.session.id if identity is not None and identity.session is not None else ""
+        own = identity.session_id if identity is not None else ""
         if incoming.method == "POST":
             if not is_own_post(incoming):
                 raise RefusedError(

@@ -1,7 +1,26 @@
 """Decides every request: policy to decision, decision to log, and the headers that prove the caller."""
 
 from .authorizer import Authorizer
+from .forwarded import ForwardedAssertions
+from .internal import internal_evaluation
 from .ladder import decide
-from .upstream_headers import UpstreamHeaders
+from .proof import IssuedTokens
+from .references import comma_list
+from .templates import Template
+from .upstream_headers import Sent, UpstreamHeaders, routing_key
+from .verdict import Verdict, verdict
 
-__all__ = ["Authorizer", "UpstreamHeaders", "decide"]
+__all__ = [
+    "Authorizer",
+    "ForwardedAssertions",
+    "IssuedTokens",
+    "Sent",
+    "Template",
+    "UpstreamHeaders",
+    "Verdict",
+    "comma_list",
+    "decide",
+    "internal_evaluation",
+    "routing_key",
+    "verdict",
+]

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..model import ANONYMOUS, Identity, Request, Route
 from ..token import AssertionSigner
+from .forwarded import FORWARDED_HEADER, ForwardedAssertions
+from .proof import STANDARD_CLAIMS, IssuedTokens, Proof, TokensOf, claims_of
+from .route_headers import Header, RouteHeaders, header_lines, joined_headers
 
-ASSERTION_HEADER = b"X-Pomerium-Jwt-Assertion"
 REUSE_SECONDS = 60.0
 """An assertion is sent again for this long: the upstream always gets one with four minutes to live."""
 MAX_MEMO = 64
 """Header blocks remembered for one caller."""
+MAX_HEAD_MEMO = 32
+"""Entries of one header block's memo beyond which nothing is added to it."""
 
-_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]+")
-_STANDARD = frozenset(("iss", "aud", "jti", "iat", "exp", "sub", "user", "email", "groups", "sid", "name"))
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Everything that the upstream of one request is told. Never printed: it may hold tokens."""
+
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """Name and value; values of one name are joined by commas."""
+    payload: Mapping[str, Any]
+    """What the assertion says."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What is the same for one caller on one route until some moment."""
+
+    until: float
+    """Seconds since the epoch."""
+    proof: Proof
+    headers: tuple[Header, ...] = field(repr=False)
+    lines: bytes = field(repr=False)
 
 
 class UpstreamHeaders:
-    """Builds identity header lines; what it has built for a caller lives in the caller's own memo."""
+    """Builds header lines; what it has built for a caller lives in the caller's own memo."""
 
     def __init__(
         self,
@@ -28,71 +52,109 @@ class UpstreamHeaders:
         claim_headers: Mapping[str, str],
         now: Callable[[], float],
         generation: int,
+        *,
+        tokens_of: TokensOf = lambda _identity: IssuedTokens(),
+        forwarded: ForwardedAssertions | None = None,
+        routes: Iterable[Route] = (),
     ) -> None:
-        """``claim_headers``: header name → claim name (``jwt_claims_headers``)."""
+        """``claim_headers``: header name → claim name (``jwt_claims_headers``).
+
+        ``forwarded``: passes on assertions of original users; None passes none. ``routes``: prepared now,
+        any other when it is first met.
+        """
         self._signer = signer
         self._claim_headers = dict(claim_headers)
         self._extra = tuple(
-            dict.fromkeys(claim for claim in claim_headers.values() if claim not in _STANDARD)
+            dict.fromkeys(claim for claim in claim_headers.values() if claim not in STANDARD_CLAIMS)
         )
         self._now = now
         self._generation = generation
+        self._tokens_of = tokens_of
+        self._forwarded = forwarded
+        self._routes = {route.id: RouteHeaders(route, self._claim_headers) for route in routes}
 
     def lines(self, request: Request, route: Route, identity: Identity) -> bytes:
-        """Header lines with their CRLFs; empty where the route does not pass identity headers."""
-        if not route.pass_identity_headers:
-            return b""
-        memo = identity.memo
-        key = (self._generation, route.id, request.host)
-        found = memo.get(key)
-        now = self._now()
-        if found is not None and found[0] > now:
-            lines: bytes = found[1]
-            return lines
-        lines = self._build(request, route, identity)
+        """Header lines with their CRLFs: the very same object while nothing in them changes."""
+        prepared = self._routes.get(route.id) or self._prepare(route)
+        if prepared.constant is not None:
+            return prepared.constant
+        found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
+        if found is None or found.until <= self._now():
+            found = self._remember(request, route, prepared, identity)
+        if prepared.moving or (
+            prepared.passes and self._forwarded is not None and self._forwarded.sent(request.head)
+        ):
+            return self._lines_of_request(request, prepared, identity, found)
+        return found.lines
+
+    def headers(self, request: Request, route: Route, identity: Identity) -> Sent:
+        """The same headers as names and values, nothing remembered."""
+        prepared = RouteHeaders(route, self._claim_headers)
+        proof = self._proof(request, route, identity)
+        forwarded, _until = self._passed_on(request, prepared, identity)
+        headers = joined_headers(
+            (*prepared.of_caller(proof), *prepared.configured(request, proof), *forwarded)
+        )
+        return Sent(tuple((name, value.decode("utf-8", "replace")) for name, value in headers), proof.payload)
+
+    def claims(self, identity: Identity, groups_filter: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """What an assertion says of the caller, its envelope left out (spec/identity §10.1)."""
+        return claims_of(identity, self._extra, groups_filter)
+
+    def _prepare(self, route: Route) -> RouteHeaders:
+        prepared = self._routes[route.id] = RouteHeaders(route, self._claim_headers)
+        return prepared
+
+    def _proof(self, request: Request, route: Route, identity: Identity) -> Proof:
+        return Proof(
+            self._signer, self._tokens_of, self._extra, route=route, host=request.host, identity=identity
+        )
+
+    def _remember(
+        self, request: Request, route: Route, prepared: RouteHeaders, identity: Identity
+    ) -> _Remembered:
+        proof = self._proof(request, route, identity)
+        headers = prepared.of_caller(proof)
+        if not prepared.moving:
+            headers = (*headers, *prepared.configured(request, proof))
+        lines = header_lines(headers, prepared.impersonates)
+        made = _Remembered(self._now() + REUSE_SECONDS, proof, headers, lines)
         # All anonymous callers share one identity: hosts that they make up must not crowd each other out.
         if identity is not ANONYMOUS or "*" not in route.host:
-            if len(memo) >= MAX_MEMO:
-                memo.clear()
-            memo[key] = (now + REUSE_SECONDS, lines)
+            if len(identity.memo) >= MAX_MEMO:
+                identity.memo.clear()
+            identity.memo[self._generation, route.id, request.host] = made
+        return made
+
+    def _lines_of_request(
+        self, request: Request, prepared: RouteHeaders, identity: Identity, standing: _Remembered
+    ) -> bytes:
+        """Where the request itself has a say: remembered with its header block."""
+        memo = request.head.memo
+        found: tuple[_Remembered, object, float, bytes] | None = memo.get(prepared)
+        if (
+            found is not None
+            and found[0] is standing
+            and found[1] is request.certificate
+            and found[2] > self._now()
+        ):
+            return found[3]
+        forwarded, until = self._passed_on(request, prepared, identity)
+        moving = prepared.configured(request, standing.proof) if prepared.moving else ()
+        lines = header_lines((*standing.headers, *moving, *forwarded), prepared.impersonates)
+        if len(memo) < MAX_HEAD_MEMO:
+            memo[prepared] = (standing, request.certificate, until, lines)
         return lines
 
-    def claims(self, identity: Identity) -> dict[str, Any]:
-        """What an assertion says of the caller, its envelope left out (spec/identity §10.1)."""
-        extra = {claim: _joined(values) for claim in self._extra if (values := _values(identity, claim))}
-        return {
-            **extra,
-            "sub": identity.user_id,
-            "user": identity.user_id,
-            "email": identity.email,
-            "groups": [str(group) for group in _values(identity, "groups")],
-            "sid": identity.session.id if identity.session else "",
-            "name": _joined(_values(identity, "name")),
-        }
-
-    def _build(self, request: Request, route: Route, identity: Identity) -> bytes:
-        payload = self._signer.payload(request.host, self.claims(identity), route.jwt_issuer_format)
-        token = self._signer.sign(payload)
-        lines = [ASSERTION_HEADER + b": " + token.encode("ascii") + b"\r\n"]
-        for header, claim in self._claim_headers.items():
-            # Out of the assertion: a header must never say what the signed proof does not.
-            said = payload.get(claim, "")
-            value = _header_value(_joined(said if isinstance(said, list) else (said,)))
-            lines.append(header.encode("ascii") + b": " + value + b"\r\n")
-        return b"".join(lines)
+    def _passed_on(
+        self, request: Request, prepared: RouteHeaders, identity: Identity
+    ) -> tuple[tuple[Header, ...], float]:
+        if self._forwarded is None or not prepared.passes:
+            return (), math.inf
+        value, until = self._forwarded.passed(request.head, identity)
+        return ((FORWARDED_HEADER, value),) if value else (), until
 
 
-def _values(identity: Identity, claim: str) -> tuple[Any, ...]:
-    """A claim for the upstream: the session's before the user's (unlike the claim criterion)."""
-    if identity.session and claim in identity.session.claims:
-        return identity.session.claims[claim]
-    return identity.user.claims.get(claim, ()) if identity.user else ()
-
-
-def _joined(values: Sequence[Any]) -> str:
-    return ",".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
-
-
-def _header_value(text: str) -> bytes:
-    """A claim as one header value: it must never end the line that it stands on."""
-    return _UNPRINTABLE.sub(b" ", text.encode("utf-8", "replace")).strip()
+def routing_key(session_id: str) -> str:
+    """``x-pomerium-routing-key``: what keeps a session at one upstream (spec/ppl §7). "" for no session."""
+    return hashlib.sha256(session_id.encode()).hexdigest() if session_id else ""

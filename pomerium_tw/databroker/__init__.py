@@ -10,6 +10,8 @@ from .interfaces import Changes, CleanedUp, Found, IRecordStore, Snapshot, Writt
 from .memory import MemoryStore
 from .mirror import Mirror
 from .records import (
+    DEVICE_CREDENTIAL,
+    DEVICE_ENROLLMENT,
     DIRECTORY_GROUP,
     DIRECTORY_USER,
     MAX_BATCH,
@@ -21,6 +23,8 @@ from .records import (
 from .sqlite import SQLiteStore
 
 __all__ = [
+    "DEVICE_CREDENTIAL",
+    "DEVICE_ENROLLMENT",
     "DIRECTORY_GROUP",
     "DIRECTORY_USER",
     "MAX_BATCH",

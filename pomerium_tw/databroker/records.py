@@ -16,6 +16,8 @@ USER = "type.googleapis.com/user.User"
 SERVICE_ACCOUNT = "type.googleapis.com/user.ServiceAccount"
 DIRECTORY_USER = "pomerium.io/DirectoryUser"
 DIRECTORY_GROUP = "pomerium.io/DirectoryGroup"
+DEVICE_CREDENTIAL = "type.googleapis.com/pomerium.device.Credential"
+DEVICE_ENROLLMENT = "type.googleapis.com/pomerium.device.Enrollment"
 
 MAX_NAME_LENGTH = 512
 """Characters of a record's type, a record's id, or a lease's name."""

@@ -104,6 +104,14 @@ class ProviderIdentity:
     def email(self) -> str:
         return _text(self.claims.get("email"))
 
+    @property
+    def groups(self) -> tuple[str, ...] | None:
+        """The claim ``groups`` where it is a list of texts; None: the provider says nothing of groups."""
+        groups = self.claims.get("groups")
+        if isinstance(groups, list | tuple) and all(isinstance(group, str) for group in groups):
+            return tuple(groups)
+        return None
+
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -3,7 +3,7 @@
 Resources are ordinary ``twisted.web`` ones whose methods are coroutines from :class:`OwnRequest` to a reply
 (:class:`Page`). An error is first put into words (:class:`ErrorFacts`, ready-made in :mod:`.texts`), then
 into the form that fits its place: :func:`denial_reply` for policy, :func:`local_reply` for the data path,
-:func:`handler_reply` for our own resources.
+:func:`handler_reply` for our own resources. :func:`response_for` says what a decision is answered with.
 """
 
 from . import texts
@@ -22,6 +22,7 @@ from .render import (
     text_reply,
 )
 from .resource import OwnRequest, Page, write_reply
+from .responses import Way, response_for
 from .sign_out import SignedOut, confirm_sign_out, signed_out
 from .tree import PathTree, own_tree
 from .user import UserDocument, UserPage
@@ -44,6 +45,7 @@ __all__ = [
     "SignedOut",
     "UserDocument",
     "UserPage",
+    "Way",
     "WellKnown",
     "bare_reply",
     "best",
@@ -60,6 +62,7 @@ __all__ = [
     "message_reply",
     "own_tree",
     "prefers_json",
+    "response_for",
     "signed_out",
     "status_text",
     "text_reply",

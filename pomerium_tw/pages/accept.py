@@ -127,12 +127,15 @@ def prefers_json(request: Request) -> bool:
     return best(request.head.get(b"accept"), offers) == JSON
 
 
-def wants_redirect(request: Request) -> bool:
+def wants_redirect(request: Request, *, mcp_server: bool = False) -> bool:
     """Send a caller without a session to the sign-in page? Otherwise 401 (spec/identity §3.1 step 2, RD-17).
 
     No for gRPC, for callers that presented a session outside of a cookie, for scripts and WebSocket
-    handshakes, for /robots.txt, and when Accept ranks another type above HTML.
+    handshakes, for /robots.txt, and when Accept ranks another type above HTML. Nor for ``mcp_server``: the
+    clients of such a route are programs, whatever they accept.
     """
+    if mcp_server:
+        return False
     if is_grpc(request) or is_grpc_web(request) or made_by_script(request) or _presents_session(request):
         return False
     if request.head.upgrade == b"websocket" or request.target.path == "/robots.txt":

@@ -44,19 +44,23 @@ _GRPC_MESSAGE_PLAIN = string.ascii_letters + string.digits + string.punctuation.
 """Characters that travel unencoded in ``grpc-message`` (gRPC over HTTP/2, "Percent-Byte-Unencoded")."""
 
 
-def denial_reply(facts: ErrorFacts, request: Request) -> Reply:
+def denial_reply(facts: ErrorFacts, request: Request, headers: Headers | None = None) -> Reply:
     """A denial by policy (spec/ppl §6).
 
-    The first form that fits: Kubernetes Status, robots.txt, JSON, gRPC, gRPC-Web, page.
+    The first form that fits: Kubernetes Status, robots.txt, JSON, gRPC, gRPC-Web, page. ``headers`` stand in
+    the place of the challenge that a 401 carries.
     """
-    return _denial(facts, request, {"error": facts.reason_text, "request_id": request.id})
+    challenge = _challenge(facts.status) if headers is None else headers
+    return _denial(facts, request, {"error": facts.reason_text, "request_id": request.id}, challenge)
 
 
 def unauthenticated_reply(request: Request, login_url: str = "") -> Reply:
     """401 for callers whom a redirect would not help; JSON and page name the sign-in URL if given (RD-17)."""
     facts = texts.unauthenticated(login_url)
     body = {"error": facts.reason_text, "request_id": request.id}
-    return _denial(facts, request, body | {"login_url": login_url} if login_url else body)
+    return _denial(
+        facts, request, body | {"login_url": login_url} if login_url else body, _challenge(facts.status)
+    )
 
 
 def local_reply(facts: ErrorFacts, request: Request) -> Reply:
@@ -93,8 +97,7 @@ def internal_error(request: Request) -> Reply:
     return handler_reply(texts.internal(), request)
 
 
-def _denial(facts: ErrorFacts, request: Request, values: Mapping[str, str]) -> Reply:
-    challenge = _challenge(facts.status)
+def _denial(facts: ErrorFacts, request: Request, values: Mapping[str, str], challenge: Headers) -> Reply:
     if "kubernetes/" in request.head.text(b"user-agent"):
         return json_reply(_kubernetes_status(facts), facts.status, headers=challenge)
     if request.target.path == "/robots.txt":
@@ -106,7 +109,7 @@ def _denial(facts: ErrorFacts, request: Request, values: Mapping[str, str]) -> R
         code = _GRPC_BY_STATUS.get(facts.status, _GRPC_UNKNOWN)
         headers = (*_grpc_headers(code, facts.reason_text), *challenge)
         return body_reply(facts.status, content_type, b"", headers)
-    return _page(facts, request)
+    return _page(facts, request, challenge)
 
 
 def _grpc_local_reply(facts: ErrorFacts, request: Request, values: Mapping[str, str]) -> Reply:
@@ -133,11 +136,11 @@ def _kubernetes_status(facts: ErrorFacts) -> dict[str, Any]:
     }
 
 
-def _page(facts: ErrorFacts, request: Request) -> Reply:
+def _page(facts: ErrorFacts, request: Request, headers: Headers | None = None) -> Reply:
     return html_reply(
         "error.html",
         facts.status,
-        headers=_challenge(facts.status),
+        headers=_challenge(facts.status) if headers is None else headers,
         facts=facts,
         host=request.authority,
         request_id=request.id,

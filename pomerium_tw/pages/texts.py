@@ -83,6 +83,43 @@ def device_not_authorized(reason: str = "", details: tuple[Detail, ...] = ()) ->
     )
 
 
+def device_not_known(details: tuple[Detail, ...] = ()) -> ErrorFacts:
+    """A registered device is asked for, and whoever asks could not go and register one."""
+    return ErrorFacts(
+        401,
+        "This device is not known",
+        "The policy of this application asks for a registered device, and this session has none.",
+        f"Use a device that is registered. {_ASK}",
+        "Unauthenticated",
+        details=details,
+    )
+
+
+def device_not_registered(details: tuple[Detail, ...] = ()) -> ErrorFacts:
+    """As :func:`device_not_known`, to a browser, where no page of ours registers devices."""
+    return ErrorFacts(
+        450,
+        "This device is not registered",
+        "The policy of this application asks for a registered device, and this session has none. "
+        "Devices cannot be registered in this version of the access proxy.",
+        f"Signing in again does not help. {_ASK}",
+        "device not registered",
+        details=details,
+        actions=(Link("Your account", _USER_PAGE),),
+    )
+
+
+def mcp_sign_in() -> ErrorFacts:
+    """An agent's tools are asked for by a program that is not let in, or not yet."""
+    return ErrorFacts(
+        401,
+        "Please sign in",
+        "This address serves agents, and this request came without a token that lets it in.",
+        "Agents find how to get one by the WWW-Authenticate header of this answer.",
+        "Unauthorized",
+    )
+
+
 def client_certificate_required(reason: str = "", details: tuple[Detail, ...] = ()) -> ErrorFacts:
     return ErrorFacts(
         495,

@@ -5,6 +5,7 @@ from .cluster import Cluster, Endpoint
 from .exchange import Exchange, Forward, IExchange, Respond, Serve
 from .finish import Finish
 from .generation import Generation, Timeouts
+from .head import HeadError
 from .header_names import HeadRules, alias
 from .listener import Listener
 from .plan import RoutePlan, header_lines
@@ -12,7 +13,7 @@ from .response import ResponseRules
 from .router import Router
 from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep
 from .sweep import Sweep
-from .target import TargetRules
+from .target import TargetRules, parse_target
 
 __all__ = [
     "AuthorizeStep",
@@ -24,6 +25,7 @@ __all__ = [
     "Forward",
     "ForwardStep",
     "Generation",
+    "HeadError",
     "HeadRules",
     "IChainStep",
     "IExchange",
@@ -40,4 +42,5 @@ __all__ = [
     "Timeouts",
     "alias",
     "header_lines",
+    "parse_target",
 ]

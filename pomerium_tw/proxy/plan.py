@@ -23,9 +23,9 @@ class RoutePlan:
         "_host",
         "_prefix",
         "_removed",
+        "_replaced",
+        "_replaced_prefix",
         "_replacement",
-        "_set",
-        "_set_lines",
         "cluster",
         "matches",
         "response_lines",
@@ -43,8 +43,11 @@ class RoutePlan:
         self._replacement = (route.prefix_rewrite or implicit).encode("ascii")
         self._host = route.host_rewrite
         self._removed = frozenset(alias(name.encode()) for name in route.remove_request_headers)
-        self._set = frozenset(alias(name.encode()) for name in route.set_request_headers)
-        self._set_lines = header_lines(route.set_request_headers)
+        replaced = {alias(name.encode()) for name in route.set_request_headers}
+        impersonates = route.kubernetes_service_account_token is not None
+        # Whom the service account acts for is ours to say (spec/identity R15).
+        self._replaced_prefix = b"impersonate-" if impersonates else b""
+        self._replaced = frozenset(replaced | {b"authorization"} if impersonates else replaced)
 
     @property
     def name(self) -> str:
@@ -71,19 +74,21 @@ class RoutePlan:
             return self._host
         return request.authority if self.route.preserve_host_header else upstream.authority
 
-    def lines(
-        self, request: Request, upstream: Upstream, forwarded_for: bytes, identity_lines: bytes
-    ) -> bytes:
-        """Every header line for the upstream but body framing and request id."""
+    def lines(self, request: Request, upstream: Upstream, forwarded_for: bytes, own_lines: bytes) -> bytes:
+        """Every header line for the upstream but body framing and request id.
+
+        ``own_lines``: identity headers and configured ones; they replace all others of their names.
+        """
         forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
             forwarded_for,
             request.scheme.encode(),
         )
         if not self.route.preserve_host_header:
             forwarded += b"X-Forwarded-Host: %b\r\n" % request.authority.encode()
-        lines = request.head.passed + forwarded + identity_lines
-        if self._set:
-            lines = without(lines, self._set) + self._set_lines
+        lines = request.head.passed + forwarded
+        if self._replaced:
+            lines = without(lines, self._replaced, self._replaced_prefix)
+        lines += own_lines
         if self._removed:
             lines = without(lines, self._removed)
         return b"Host: " + self.host(request, upstream).encode("ascii") + b"\r\n" + lines
@@ -112,11 +117,18 @@ def _raw_length(raw_path: bytes, decoded: int) -> int:
 def header_lines(headers: Mapping[str, str]) -> bytes:
     """Header lines with their CRLFs; names and values were validated when the configuration was read."""
     return b"".join(
-        b"%b: %b\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()
+        b"%b: %b\r\n" % (name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()
     )
 
 
-def without(lines: bytes, names: frozenset[bytes]) -> bytes:
-    """``lines`` less the headers called ``names`` (aliases), however they are spelled."""
-    kept = [line for line in lines.split(b"\r\n")[:-1] if alias(line.partition(b":")[0]) not in names]
-    return b"".join(line + b"\r\n" for line in kept)
+def without(lines: bytes, names: frozenset[bytes], prefix: bytes = b"") -> bytes:
+    """``lines`` less the headers called ``names`` (aliases), however they are spelled.
+
+    Less those that begin with ``prefix`` too, unless it is empty.
+    """
+    kept = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name = alias(line.partition(b":")[0])
+        if name not in names and not (prefix and name.startswith(prefix)):
+            kept.append(line + b"\r\n")
+    return b"".join(kept)

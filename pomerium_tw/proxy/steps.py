@@ -10,8 +10,8 @@ from zope.interface import implementer
 
 from ..authorize import Authorizer, UpstreamHeaders
 from ..databroker import Mirror, StoreUnavailable
-from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request
-from ..pages import Detail, denial_reply, local_reply, texts, unauthenticated_reply, wants_redirect
+from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request, Route
+from ..pages import Detail, Way, denial_reply, local_reply, response_for, texts
 from ..session import Identities
 from .chain import IChainStep
 from .cluster import Endpoint
@@ -137,6 +137,8 @@ BeginSignIn = Callable[[Request, str], Reply]
 """Sends an anonymous browser off to sign in: (request, provider id) → redirect."""
 LoginURL = Callable[[Request, str], str]
 """Where a program may send its user to sign in."""
+BeginStepUp = Callable[[Request, str, str], Reply]
+"""Sends a browser off to register its device: (request, provider id, type of device) → redirect."""
 
 
 @implementer(IChainStep)
@@ -147,10 +149,18 @@ class AuthorizeStep:
     reads = ("request", "plan", "identity")
     edits = ("decision",)
 
-    def __init__(self, authorizer: Authorizer, begin_sign_in: BeginSignIn, login_url: LoginURL) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        begin_sign_in: BeginSignIn,
+        login_url: LoginURL,
+        begin_step_up: BeginStepUp | None = None,
+    ) -> None:
+        """``begin_step_up``: None where no page registers devices; whoever needs one is then denied."""
         self._check = authorizer.check
         self._begin_sign_in = begin_sign_in
         self._login_url = login_url
+        self._begin_step_up = begin_step_up
 
     def advance(self, exchange: IExchange) -> StepOutcome | None:
         plan = exchange.plan
@@ -158,23 +168,35 @@ class AuthorizeStep:
         decision = exchange.decision = self._check(exchange.request, plan.route, exchange.identity)
         if decision.outcome is Outcome.ALLOW:
             return None
-        if decision.outcome is Outcome.LOGIN:
-            return self._login(exchange.request, plan)
-        return self._deny(exchange, decision, plan)
+        return Respond(self._answer(exchange, decision, plan.route), "ext_authz_denied")
 
-    def _login(self, request: Request, plan: RoutePlan) -> StepOutcome:
-        idp_id = plan.route.idp_id
-        if wants_redirect(request):
-            return Respond(self._begin_sign_in(request, idp_id), "ext_authz_denied")
-        return Respond(unauthenticated_reply(request, self._login_url(request, idp_id)), "ext_authz_denied")
+    def _answer(self, exchange: IExchange, decision: Decision, route: Route) -> Reply:
+        request, idp_id = exchange.request, route.idp_id
+        details = _details(decision, route)
+        response = response_for(
+            decision,
+            request,
+            identity=exchange.identity,
+            details=details,
+            login_url=lambda: self._login_url(request, idp_id),
+        )
+        if isinstance(response, Reply):
+            return response
+        if response is Way.SIGN_IN:
+            return self._begin_sign_in(request, idp_id)
+        if response is Way.STEP_UP and self._begin_step_up is not None:
+            return self._begin_step_up(request, idp_id, decision.device_type)
+        # Only an allowing decision leads to the upstream: what else may pass is a page of ours, and those
+        # are served before a route is sought.
+        return denial_reply(texts.device_not_registered(details), request)
 
-    def _deny(self, exchange: IExchange, decision: Decision, plan: RoutePlan) -> StepOutcome:
-        details: tuple[Detail, ...] = ()
-        if plan.route.show_error_details:
-            reasons = sorted(decision.deny_reasons if decision.deny else decision.allow_reasons)
-            details = tuple(Detail(plan.route.id, reason) for reason in reasons)
-        facts = texts.denied(decision, exchange.identity, details)
-        return Respond(denial_reply(facts, exchange.request), "ext_authz_denied")
+
+def _details(decision: Decision, route: Route) -> tuple[Detail, ...]:
+    """Why, for routes that show it."""
+    if not route.show_error_details:
+        return ()
+    reasons = decision.deny_reasons if decision.deny else decision.allow_reasons
+    return tuple(Detail(route.id, reason) for reason in sorted(reasons))
 
 
 @implementer(IChainStep)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from ..databroker import SESSION, USER, Mirror, Record, StoreUnavailable
+from ..databroker import Mirror, Record, StoreUnavailable
 from ..model import ANONYMOUS, Head, Identity
+from .callers import CallerRecords, Key
 from .cookies import cookie_values
 from .handle import HandleCodec, HandleError, SessionHandle
-from .records import session_of, user_of
 
 log = Logger("pomerium.session")
 
@@ -35,8 +35,10 @@ class Identities:
         self._codec = codec
         self._now = now
         self._handles: OrderedDict[bytes, SessionHandle] = OrderedDict()
-        self._identities: dict[str, Identity] = {}
-        self._sessions_of: dict[str, set[str]] = {}
+        self._identities: dict[str, tuple[Identity, frozenset[Key]]] = {}
+        """Session id → the identity, and the records that it was made of or that were missed."""
+        self._made_of: dict[Key, set[str]] = {}
+        """The other way round: record → ids of the sessions that it concerns."""
         mirror.on_change(self._changed)
 
     def from_cookies(self, head: Head, cookie_name: str, host: str, idp_id: str) -> Identity:
@@ -62,11 +64,11 @@ class Identities:
 
     def _stands(self, identity: Identity) -> bool:
         """Whether an identity that was built before is still the one of its session, and may be believed."""
-        session = identity.session
+        found = self._identities.get(identity.session_id)
         return (
-            session is not None
-            and self._identities.get(session.id) is identity
-            and session.expires_at > self._now()
+            found is not None
+            and found[0] is identity
+            and identity.expires_at > self._now()
             and self._mirror.available
         )
 
@@ -85,12 +87,12 @@ class Identities:
         if not self._mirror.available:
             # What was built from a copy that is no longer trusted must not answer either.
             raise StoreUnavailable("sessions cannot be checked: the databroker's copy is not available")
-        identity = self._identities.get(handle.id) or self._build(handle.id)
-        if identity is None or identity.session is None or identity.session.expires_at <= self._now():
+        found = self._identities.get(handle.id)
+        identity = found[0] if found is not None else self._build(handle.id)
+        if identity is None or identity.expires_at <= self._now():
             return ANONYMOUS
-        if identity.session.user_id != handle.user_id:
-            return ANONYMOUS
-        return identity
+        named = identity.named
+        return ANONYMOUS if named is None or named.user_id != handle.user_id else identity
 
     def version_ahead(self, head: Head, cookie_name: str, host: str) -> int:
         """The newest record version that a fresh cookie speaks of and the mirror has not reached; 0: there
@@ -124,32 +126,27 @@ class Identities:
         return handle
 
     def _build(self, session_id: str) -> Identity | None:
-        record = self._mirror.get(SESSION, session_id)
-        if record is None:
-            return None
+        records = CallerRecords(self._mirror)
         try:
-            session = session_of(record)
-            user_record = self._mirror.get(USER, session.user_id)
-            identity = Identity(session, user_of(user_record) if user_record else None)
+            identity = records.identity(session_id)
         except (KeyError, TypeError, ValueError):
             log.failure("session record {id} is unreadable: it counts as no session", id=session_id)
             return None
-        self._identities[session_id] = identity
-        self._sessions_of.setdefault(session.user_id, set()).add(session_id)
+        if identity is not None:
+            asked = frozenset(records.asked)
+            self._identities[session_id] = (identity, asked)
+            for key in asked:
+                self._made_of.setdefault(key, set()).add(session_id)
         return identity
 
     def _changed(self, record: Record) -> None:
-        if record.type == SESSION:
-            self._forget(record.id)
-        elif record.type == USER:
-            for session_id in tuple(self._sessions_of.get(record.id, ())):
-                self._forget(session_id)
+        for session_id in tuple(self._made_of.get((record.type, record.id), ())):
+            self._forget(session_id)
 
     def _forget(self, session_id: str) -> None:
-        identity = self._identities.pop(session_id, None)
-        if identity is not None:
-            sessions = self._sessions_of.get(identity.user_id)
-            if sessions is not None:
-                sessions.discard(session_id)
-                if not sessions:
-                    del self._sessions_of[identity.user_id]
+        _identity, asked = self._identities.pop(session_id)
+        for key in asked:
+            sessions = self._made_of[key]
+            sessions.discard(session_id)
+            if not sessions:
+                del self._made_of[key]

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..databroker import SESSION, USER, Record
+from ..databroker import DIRECTORY_USER, SESSION, USER, Record
 from ..identity import Tokens
 from ..model import Claims, Secret, Session, User
 from ..token import Sealer, SealError
 
 TOKENS_CONTEXT = b"session tokens"
+SIGN_IN_SOURCE = "sign-in"
+"""``source`` of directory records that a sign-in wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class SignIn:
     issued_at: float
     expires_at: float
     audience: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
+    """Ids of the groups that the provider named; None where it says nothing of groups."""
 
 
 def sign_in_records(sign_in: SignIn, sealer: Sealer) -> tuple[Record, Record]:
@@ -46,6 +50,23 @@ def sign_in_records(sign_in: SignIn, sealer: Sealer) -> tuple[Record, Record]:
         "tokens": seal_tokens(sign_in.tokens, sealer, sign_in.session_id),
     }
     return Record.new(USER, sign_in.user_id, user), Record.new(SESSION, sign_in.session_id, session)
+
+
+def directory_record(sign_in: SignIn, known: Record | None) -> Record | None:
+    """The user's directory record after a sign-in, or None to leave it as it is (DESIGN §7.14).
+
+    ``known``: the present one. One that did not come from a sign-in is a directory provider's. Groups that
+    the provider names no more are taken back.
+    """
+    if known is not None and known.data.get("source") != SIGN_IN_SOURCE:
+        return None
+    if sign_in.groups is None and known is None:
+        return None
+    ids = list(dict.fromkeys(sign_in.groups or ()))
+    if known is not None and known.data.get("group_ids") == ids:
+        return None
+    data = {"id": sign_in.user_id, "group_ids": ids, "source": SIGN_IN_SOURCE}
+    return Record.new(DIRECTORY_USER, sign_in.user_id, data)
 
 
 def seal_tokens(tokens: Tokens, sealer: Sealer, session_id: str) -> dict[str, Any]:
@@ -103,6 +124,19 @@ def session_of(record: Record) -> Session:
         version=record.version,
         audience=tuple(map(str, data.get("audience", ()))),
     )
+
+
+def device_credentials(session: Record) -> dict[str, str]:
+    """Device type → id of the session's first credential of that type (spec/identity §6.4).
+
+    Types whose first credential is unavailable are left out.
+    """
+    first: dict[str, str] = {}
+    stored = session.data.get("device_credentials")
+    for entry in stored if isinstance(stored, list | tuple) else ():
+        if isinstance(entry, Mapping):
+            first.setdefault(str(entry.get("type_id")), str(entry.get("id") or ""))
+    return {kind: credential_id for kind, credential_id in first.items() if credential_id}
 
 
 def user_of(record: Record) -> User:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
 from typing import NamedTuple
 
-from ..model import Request
+from ..model import Head, Request
 from .lines import LineWriter
 from .stamp import Stamp
 from .template import compile_fields
@@ -35,6 +35,7 @@ CREDENTIAL_HEADERS = frozenset(
         b"proxy-authorization",
         b"x-pomerium-authorization",
         b"x-pomerium-jwt-assertion",
+        b"x-pomerium-jwt-assertion-for",
     )
 )
 """Headers that are logged as stars when they are chosen: who reads the log must not become the caller."""
@@ -115,8 +116,7 @@ class AccessLog:
         self._writer = writer
         scope = {"quote": quote, "escaped": escaped}
         self._fields = compile_fields("access", fields, _MOVING, scope, _OF_HEAD, _remembered)
-        headers = [name.removeprefix("headers.") for name in fields if name.startswith("headers.")]
-        self._headers = _selected_headers(headers) if headers else None
+        self._headers = header_fragment(fields)
         self._debug = debug
         self._stamp = Stamp()
 
@@ -130,7 +130,7 @@ class AccessLog:
             level = "debug"
         body = self._fields(access)
         if self._headers is not None:
-            body += self._headers(access)
+            body += self._headers(access.request.head)
         time = self._stamp(access.ended)
         self._writer.line(
             f'{{"level":"{level}","time":"{time}","message":"http-request","service":"proxy"{body}}}\n'
@@ -152,16 +152,30 @@ def _remembered(names: tuple[str, ...]) -> Callable[[Access], str]:
     return text
 
 
-def _selected_headers(names: list[str]) -> Callable[[Access], str]:
+def header_fragment(fields: Iterable[str]) -> Callable[[Head], str] | None:
+    """The JSON member ``headers``: all, or those of the fields ``headers.NAME``; None without them."""
+    fields = tuple(fields)
+    if "headers" in fields:
+        return _all_headers
+    names = [name.removeprefix("headers.") for name in fields if name.startswith("headers.")]
     wanted = [(name, name.lower().encode()) for name in names]
 
-    def fragment(access: Access) -> str:
-        head = access.request.head
-        pairs = [
-            f"{quote(name)}:{quote(STARS if key in CREDENTIAL_HEADERS else clip(head.text(key)))}"
-            for name, key in wanted
-            if head.get(key) is not None
-        ]
+    def fragment(head: Head) -> str:
+        pairs = [_pair(name, key, head) for name, key in wanted if head.get(key) is not None]
         return f',"headers":{{{",".join(pairs)}}}'
 
-    return fragment
+    return fragment if wanted else None
+
+
+def _all_headers(head: Head) -> str:
+    keys = dict.fromkeys(key for key, _value in head.fields)
+    pairs = [_pair(_canonical(key), key, head) for key in keys]
+    return f',"headers":{{{",".join(pairs)}}}'
+
+
+def _canonical(key: bytes) -> str:
+    return "-".join([part.capitalize() for part in key.decode("ascii").split("-")])
+
+
+def _pair(name: str, key: bytes, head: Head) -> str:
+    return f"{quote(name)}:{quote(STARS if key in CREDENTIAL_HEADERS else clip(head.text(key)))}"

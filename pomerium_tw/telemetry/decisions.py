@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
 
-from ..model import Decision, Identity, Request, Route
-from .access import clip, escaped
+from ..model import Decision, Identity, Request, Route, Session
+from .access import clip, escaped, header_fragment
 from .lines import LineWriter
 from .stamp import Stamp
 from .template import compile_fields
@@ -19,14 +20,24 @@ DEFAULT_AUTHORIZE_FIELDS = (
     "host",
     "ip",
     "session-id",
+    "impersonate-session-id",
+    "impersonate-user-id",
+    "impersonate-email",
+    "removed-groups-count",
+    "service-account-id",
     "user",
     "email",
+    "envoy-route-checksum",
+    "envoy-route-id",
+    "route-checksum",
     "route-id",
 )
 MAX_CALLER_MEMO = 256
 """Entries in a caller's memo beyond which no further texts are remembered there."""
 MAX_ENDINGS = 4096
 """Decisions whose text is kept: they are shared objects, as few as the policies have outcomes."""
+
+Standing = Callable[[Request, Route, Identity], str]
 
 _MOVING = {
     "request-id": ',"request-id":"{request.id}"',
@@ -36,24 +47,76 @@ _MOVING = {
     "host": ',"host":{quote(clip(request.authority))}',
     "ip": ',"ip":"{request.peer.address}"',
     "query": ',"query":{escaped(request.target.query or b"")}',
+    "mcp-method": "{mcp_method(request)}",
+    "mcp-tool": "{mcp_tool(request)}",
 }
 """Fields that differ from one request to the next; see :mod:`.template`."""
 
 
+def _impersonated(name: str, fact: Callable[[Session, Identity], str]) -> Standing:
+    """A field of the session that another one stands for; left out where none does."""
+
+    def text(_request: Request, _route: Route, identity: Identity) -> str:
+        if identity.presented is None or identity.session is None:
+            return ""
+        return f',"{name}":{quote(fact(identity.session, identity))}'
+
+    return text
+
+
 def _session_id(_request: Request, _route: Route, identity: Identity) -> str:
-    return f',"session-id":{quote(identity.session.id)}' if identity.session else ""
+    return f',"session-id":{quote(identity.session_id)}' if identity.session_id else ""
 
 
-_STANDING: dict[str, Callable[[Request, Route, Identity], str]] = {
+def _user(_request: Request, _route: Route, identity: Identity) -> str:
+    """Who asks, not whose rights he uses: that is ``impersonate-user-id``."""
+    return f',"user":{quote(identity.presented.user_id if identity.presented else identity.user_id)}'
+
+
+def _email(_request: Request, _route: Route, identity: Identity) -> str:
+    if identity.presented is None:
+        return f',"email":{quote(identity.email)}'
+    own = identity.presented.claims.get("email", ())
+    return f',"email":{quote(str(own[0]) if own else "")}'
+
+
+def _removed_groups(_request: Request, route: Route, identity: Identity) -> str:
+    """How many groups of the caller the upstream is not told."""
+    if not route.jwt_groups_filter or identity.directory is None:
+        return ""
+    told = identity.directory.groups_among(route.jwt_groups_filter)
+    removed = len(identity.directory.groups) - len(told)
+    return f',"removed-groups-count":{removed}' if removed else ""
+
+
+def _claims(_request: Request, _route: Route, identity: Identity) -> str:
+    """The claims of the session, those of the id token among them."""
+    if identity.session is None:
+        return ""
+    claims = {name: list(values) for name, values in identity.session.claims.items()}
+    return f',"id-token-claims":{json.dumps(claims)}'
+
+
+_STANDING: dict[str, Standing] = {
     "session-id": _session_id,
-    "user": lambda _request, _route, identity: f',"user":{quote(identity.user_id)}',
-    "email": lambda _request, _route, identity: f',"email":{quote(identity.email)}',
+    "impersonate-session-id": _impersonated("impersonate-session-id", lambda session, _identity: session.id),
+    "impersonate-user-id": _impersonated("impersonate-user-id", lambda session, _identity: session.user_id),
+    "impersonate-email": _impersonated("impersonate-email", lambda _session, identity: identity.email),
+    "removed-groups-count": _removed_groups,
+    "user": _user,
+    "email": _email,
+    "id-token-claims": _claims,
+    "route-checksum": lambda _request, route, _identity: f',"route-checksum":{route.checksum}',
     "route-id": lambda _request, route, _identity: f',"route-id":"{route.id}"',
     "cluster-stat-name": lambda _request, route, _identity: f',"cluster-stat-name":{quote(route.name)}',
 }
 """Fields that stay the same while one caller uses one route."""
 
-AUTHORIZE_FIELDS = frozenset((*_MOVING, *_STANDING))
+_NEVER = frozenset(("envoy-route-checksum", "envoy-route-id", "mcp-tool-parameters", "service-account-id"))
+"""Fields of what there is not here (yet): they are left out, as every field is that does not apply."""
+
+AUTHORIZE_FIELDS = frozenset((*_MOVING, *_STANDING, *_NEVER, "headers"))
+"""Fields that may be chosen; ``headers.NAME`` may be too."""
 
 
 class DecisionLog:
@@ -64,9 +127,17 @@ class DecisionLog:
     ) -> None:
         self._writer = writer
         self._enabled = enabled
-        scope = {"clip": clip, "escaped": escaped, "quote": quote}
+        fields = tuple(fields)
+        scope = {
+            "clip": clip,
+            "escaped": escaped,
+            "mcp_method": _mcp_method,
+            "mcp_tool": _mcp_tool,
+            "quote": quote,
+        }
         parameters = "request, route, identity"
         self._fields = compile_fields(parameters, fields, _MOVING, scope, _STANDING, _remembered)
+        self._headers = header_fragment(fields)
         self._stamp = Stamp()
         self._endings: dict[int, tuple[Decision, str]] = {}
 
@@ -76,6 +147,8 @@ class DecisionLog:
         if not self._enabled:
             return
         body = self._fields(request, route, identity)
+        if self._headers is not None:
+            body += self._headers(request.head)
         start = (
             f'{{"level":"info","time":"{self._stamp(now)}","message":"authorize check","service":"authorize"'
         )
@@ -97,7 +170,7 @@ def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], 
 
     def text(request: Request, route: Route, identity: Identity) -> str:
         memo = identity.memo
-        key = (text, route.id, route.name)
+        key = (text, route.id, route.checksum)
         found: str | None = memo.get(key)
         if found is None:
             found = "".join([_STANDING[name](request, route, identity) for name in names])
@@ -106,6 +179,14 @@ def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], 
         return found
 
     return text
+
+
+def _mcp_method(request: Request) -> str:
+    return f',"mcp-method":{quote(clip(request.mcp.method))}' if request.mcp else ""
+
+
+def _mcp_tool(request: Request) -> str:
+    return f',"mcp-tool":{quote(clip(request.mcp.tool))}' if request.mcp and request.mcp.tool else ""
 
 
 def _reasons(decision: Decision) -> str:

@@ -23,11 +23,11 @@ from pomerium_tw.authenticate import (
     route_host_resources,
     service_host_resources,
 )
-from pomerium_tw.databroker import SESSION, USER, MemoryStore, Mirror
+from pomerium_tw.databroker import SESSION, MemoryStore, Mirror
 from pomerium_tw.identity import BoundedClient, IIdentityProvider, find_factory, provider_id
 from pomerium_tw.model import ANONYMOUS, Head, Identity, Peer, Reply, Request, Secret, Target
 from pomerium_tw.pages import OwnRequest, PathTree
-from pomerium_tw.session import CookieSettings, HandleCodec, Identities
+from pomerium_tw.session import CALLER_RECORDS, CookieSettings, HandleCodec, Identities
 from pomerium_tw.token import SignedURLs, subkey
 
 from ..identity.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
@@ -84,7 +84,7 @@ class World:
     async def start(self) -> None:
         self.store = MemoryStore(self.clock)
         await self.store.start()
-        self.mirror = Mirror(self.store, [SESSION, USER], self.clock)
+        self.mirror = Mirror(self.store, CALLER_RECORDS, self.clock)
         await self.mirror.start()
         self.idp_id, provider = self.build_provider()
         self.providers: dict[str, IIdentityProvider] = {self.idp_id: provider}

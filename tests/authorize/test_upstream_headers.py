@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from twisted.internet.task import Clock
 
-from pomerium_tw.authorize import UpstreamHeaders
-from pomerium_tw.model import ANONYMOUS, Identity, Secret, Session, User
+from pomerium_tw.authorize import ForwardedAssertions, IssuedTokens, UpstreamHeaders, routing_key
+from pomerium_tw.model import (
+    ANONYMOUS,
+    ClientCertificate,
+    DirectoryGroup,
+    DirectoryUser,
+    Identity,
+    Secret,
+    Session,
+)
 from pomerium_tw.token import AssertionSigner, derive_signing_key
 
 from .values import HOST, NOW, identity, request, route
@@ -24,17 +30,37 @@ KEYS = derive_signing_key(Secret(b"s" * 32))
 class Writer:
     """Headers with a clock; assertions are numbered."""
 
-    def __init__(self, generation: int = 1, **claim_headers: str) -> None:
+    def __init__(
+        self, generation: int = 1, *, forwards: bool = False, tokens_of: Any = None, **claim_headers: str
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
         numbers = itertools.count(1)
         signer = AssertionSigner(KEYS, self.clock.seconds, lambda: str(next(numbers)))
         named = {name.replace("_", "-"): claim for name, claim in claim_headers.items()}
-        self.headers = UpstreamHeaders(signer, named, self.clock.seconds, generation)
+        now = self.clock.seconds
+        self.headers = UpstreamHeaders(
+            signer,
+            named,
+            now,
+            generation,
+            tokens_of=tokens_of or (lambda _who: IssuedTokens()),
+            forwarded=ForwardedAssertions(KEYS, now) if forwards else None,
+        )
 
-    def lines(self, who: Identity, host: str = HOST, **route_fields: Any) -> bytes:
-        at = route(route_fields.pop("route_host", host), **route_fields)
-        return self.headers.lines(request(host), at, who)
+    def lines(
+        self,
+        who: Identity,
+        host: str = HOST,
+        said: bytes = b"",
+        fields: tuple[tuple[bytes, bytes], ...] = (),
+        **route_fields: Any,
+    ) -> bytes:
+        route_id = route_fields.pop("id", "r1")
+        at = replace(route(route_fields.pop("route_host", host), **route_fields), id=route_id)
+        if said:
+            fields = (*fields, (b"x-said", said))
+        return self.headers.lines(request(host, fields, CERTIFICATE), at, who)
 
     def sent(self, who: Identity, **route_fields: Any) -> dict[str, str]:
         """Header names and values as an upstream reads them."""
@@ -201,47 +227,155 @@ def test_anonymous_callers_cannot_fill_the_memory_that_they_share() -> None:
     assert writer.serial(ANONYMOUS) == 1, "the exact route's block is still there"
 
 
-CASES = [
-    case
-    for line in (Path(__file__).parent.parent / "conformance" / "ppl-cases.jsonl")
-    .read_text("utf-8")
-    .splitlines()
-    if (case := json.loads(line))["kind"] == "headers"
-    and set(case["input"])
-    <= {
-        "jwt_claims_headers",
-        "session",
-        "user",
-        "jwt_issuer_format_route",
-        "request",
-        "jwt_issuer_format_global",
+def directory(email: str | None = None, **names: str) -> DirectoryUser:
+    """A directory record; group id → name."""
+    return DirectoryUser("u1", email, tuple(DirectoryGroup(*pair) for pair in names.items()))
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "groups"),
+    [
+        ({"a": "A", "b": "", "c": "C"}, [], ["a", "b", "c", "A", "C"]),
+        ({"a": "A", "b": "B"}, ["b", "x"], ["b", "B"]),
+        ({"a": "b", "b": "B"}, ["a"], ["a", "b"]),
+        ({"a": "A"}, ["x"], []),
+        ({}, ["x"], ["claim"]),
+    ],
+)
+def test_groups_are_the_directorys_or_else_the_claims(
+    names: dict[str, str], told: list[str], groups: list[str]
+) -> None:
+    who = replace(identity({"groups": ["claim"]}), directory=directory(**names))
+    assert Writer().claims(who, jwt_groups_filter=frozenset(told))["groups"] == groups
+
+
+def test_an_address_in_the_directory_counts_even_when_it_is_empty() -> None:
+    assert Writer().claims(replace(identity(), directory=directory()))["email"] == "u@example.com"
+    for email in ("d@example.com", ""):
+        assert Writer().claims(replace(identity(), directory=directory(email)))["email"] == email
+
+
+def test_an_impersonated_caller_keeps_the_session_id_of_who_asks() -> None:
+    admin = Session("admin-session", "admin", "idp", 0, NOW + 9)
+    claims = Writer().claims(replace(identity(), presented=admin))
+    assert (claims["sid"], claims["sub"]) == ("admin-session", "u1")
+
+
+CERTIFICATE = ClientCertificate(b"der")
+
+
+def test_headers_are_set_from_caller_and_request() -> None:
+    templates = {
+        "X-Price": "5 $$",
+        "X-Jwt": "jwt ${pomerium.jwt}",
+        "X-Token": "$pomerium.access_token|$pomerium.id_token",
+        "X-Said": '[${pomerium.request.headers["X-SAID"]}]',
+        "X-Print": "$pomerium.client_cert_fingerprint",
+        "X-Dns": "a${pomerium.client_cert_san_dns}b",
+        "X-Nothing": "${pomerium.nothing}$pomerium.request.headers$pomerium",
     }
-    and not case["id"].startswith("hdr-assertion-for")
-]
+    writer = Writer(tokens_of=lambda who: IssuedTokens(Secret(f"access-{who.user_id}"), Secret(b"id")))
+    sent = writer.sent(identity(), pass_identity_headers=False, set_request_headers=templates, said=b"a\x00b")
+    assert jwt.decode(sent["X-Jwt"][4:], options={"verify_signature": False})["sub"] == "u1"
+    del sent["X-Jwt"]
+    assert sent == {
+        "X-Price": "5 $",
+        "X-Token": "access-u1|id",
+        "X-Said": "[a b]",
+        "X-Print": CERTIFICATE.fingerprint,
+        "X-Dns": "ab",
+        "X-Nothing": "",
+    }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_the_conformance_cases_agree(case: dict[str, Any]) -> None:
-    given, expected = case["input"], case["expect"]
-    named = given.get("jwt_claims_headers", [])
-    if isinstance(named, list):
-        named = {f"X-Pomerium-Claim-{claim}": claim for claim in named}
-    session, user = given.get("session"), given.get("user")
-    who = Identity(
-        Session(session["id"], session["user_id"], "", 0, NOW + 9, values(session)) if session else None,
-        User(user["id"], "", user.get("email", ""), values(user)) if user else None,
-    )
-    host = given.get("request", {}).get("hostname", HOST)
-    form = given.get("jwt_issuer_format_route") or given.get("jwt_issuer_format_global") or "hostOnly"
-    writer = Writer(**named)
-    at = {"jwt_issuer_format": "uri" if form in ("uri", "IssuerURI") else "hostOnly"}
-    sent = {name.lower(): value for name, value in writer.sent(who, host=host, **at).items()}
-    for name, value in expected.get("headers", {}).items():
-        assert sent[name.lower()] == value
-    claims = jwt.decode(sent["x-pomerium-jwt-assertion"], options={"verify_signature": False})
-    assert claims.items() >= expected.get("jwt", {}).items()
-    assert len(CASES) >= 9
+def test_a_value_of_the_caller_alone_is_remembered_and_one_of_the_request_is_not_mixed_up() -> None:
+    asked: list[Identity] = []
+
+    def tokens_of(who: Identity) -> IssuedTokens:
+        asked.append(who)
+        return IssuedTokens(Secret(b"access"))
+
+    writer, who = Writer(tokens_of=tokens_of), identity()
+    standing = {"X-Token": "$pomerium.access_token"}
+    assert writer.lines(who, set_request_headers=standing) is writer.lines(who, set_request_headers=standing)
+    assert len(asked) == 1
+    writer, moving = Writer(), {"X-Said": "$pomerium.request.headers.X-Said"}
+    sent = [writer.sent(who, set_request_headers=moving, said=said)["X-Said"] for said in (b"1", b"2", b"1")]
+    assert sent == ["1", "2", "1"]
 
 
-def values(record: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    return {name: tuple(found) for name, found in record.get("claims", {}).items()}
+def test_the_same_header_block_gives_the_same_object() -> None:
+    """The proxy copies nothing while the lines are the same object."""
+    writer, who = Writer(), identity()
+    at = route(set_request_headers={"X-Said": "$pomerium.request.headers.X-Said"})
+    once = request()
+    assert writer.headers.lines(once, at, who) is writer.headers.lines(once, at, who)
+    other = once._replace(certificate=CERTIFICATE)
+    assert writer.headers.lines(other, at, who) is not writer.headers.lines(once, at, who)
+    writer.clock.advance(60)
+    again = writer.headers.lines(once, at, who)
+    assert b"X-Pomerium-Jwt-Assertion" in again and again is not writer.headers.lines(request(), at, who)
+
+
+def test_plain_values_cost_nothing() -> None:
+    writer, who = Writer(), identity()
+    at = {"pass_identity_headers": False, "set_request_headers": {"X-A": "1", "X-B": "é $$"}}
+    assert writer.lines(who, **at) == "X-A: 1\r\nX-B: é $\r\n".encode()
+    assert writer.lines(who, **at) is writer.lines(ANONYMOUS, **at)
+    assert not who.memo
+
+
+def test_values_of_one_name_are_joined() -> None:
+    sent = Writer(X_Email="email").sent(identity(), set_request_headers={"x-email": "set"})
+    assert sent["X-Email"] == "u@example.com,set"
+
+
+KUBERNETES = {"pass_identity_headers": False, "kubernetes_service_account_token": Secret(b"TOKEN")}
+
+
+def test_a_kubernetes_api_gets_the_accounts_token_and_the_callers_names() -> None:
+    who = replace(identity(), directory=directory(g1="G1", g2="a,system:masters"))
+    assert Writer().lines(who, **KUBERNETES).split(b"\r\n") == [
+        b"Authorization: Bearer TOKEN",
+        b"Impersonate-User: u@example.com",
+        b"Impersonate-Group: g1",
+        b"Impersonate-Group: g2",
+        b"Impersonate-Group: G1",
+        b"",
+    ]
+    told = dict(Writer().headers.headers(request(), route(**KUBERNETES), who).headers)
+    assert told["Impersonate-Group"] == "g1,g2,G1"
+    assert "TOKEN" not in repr(Writer().headers.headers(request(), route(**KUBERNETES), who))
+
+
+@pytest.mark.usefixtures("forget")
+def test_nobody_acts_as_the_service_account_itself() -> None:
+    for who in (ANONYMOUS, identity(email=""), identity(email="\r\n")):
+        assert Writer().lines(who, **KUBERNETES) == b""
+
+
+def test_the_assertion_of_the_original_user_travels_beside_the_callers() -> None:
+    original = KEYS.sign({"sub": "alice", "exp": int(NOW) + 30}).encode()
+    writer = Writer(forwards=True)
+    fields = ((b"x-pomerium-jwt-assertion", original),)
+    sent = writer.sent(identity(), fields=fields)
+    assert sent["X-Pomerium-Jwt-Assertion-For"] == original.decode()
+    assert sent["X-Pomerium-Jwt-Assertion"] != original.decode()
+    assert "X-Pomerium-Jwt-Assertion-For" not in writer.sent(identity())
+    assert writer.lines(identity(), fields=fields, pass_identity_headers=False, id="r2") == b""
+    asked = request(fields=fields)
+    assert b"-For: " in writer.headers.lines(asked, route(), identity())
+    writer.clock.advance(30)
+    assert b"-For: " not in writer.headers.lines(asked, route(), identity()), "it is over"
+
+
+def test_secrets_are_not_printed_with_what_remembers_them() -> None:
+    who = identity()
+    writer = Writer(tokens_of=lambda _who: IssuedTokens(Secret(b"hunter2")))
+    writer.lines(who, set_request_headers={"X-Token": "$pomerium.access_token"})
+    assert "hunter2" not in repr(who) + repr(who.memo) + repr(writer.headers)
+
+
+def test_a_session_has_one_routing_key() -> None:
+    assert routing_key("s1") == "e8bc163c82eee18733288c7d4ac636db3a6deb013ef2d37b68322be20edc45cc"
+    assert routing_key("") == ""

@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pomerium_tw.model import Head, Identity, Peer, Request, Route, Session, Target, User, flatten_claims
+from pomerium_tw.model import (
+    ClientCertificate,
+    Head,
+    Identity,
+    Peer,
+    Request,
+    Route,
+    Session,
+    Target,
+    User,
+    flatten_claims,
+)
 
 NOW = 1_800_000_000.0
 HOST = "app.example.com"
 
 
-def request(host: str = HOST) -> Request:
-    head = Head(host=host, port=None, fields=(), passed=b"")
-    return Request("5f1c", "GET", "https", Target(b"/", "/", None), head, Peer("192.0.2.1", 4000))
+def request(
+    host: str = HOST,
+    fields: tuple[tuple[bytes, bytes], ...] = (),
+    certificate: ClientCertificate | None = None,
+) -> Request:
+    head = Head(host=host, port=None, fields=fields, passed=b"")
+    target, peer = Target(b"/", "/", None), Peer("192.0.2.1", 4000)
+    return Request("5f1c", "GET", "https", target, head, peer, certificate)
 
 
 def route(host: str = HOST, **fields: Any) -> Route:

@@ -67,6 +67,10 @@ routes:
   - from: https://app.localhost:{port}
     to: http://127.0.0.1:{upstream}
     allow_any_authenticated_user: true
+    set_request_headers:
+      X-Access: $pomerium.access_token
+      X-Id: ${{pomerium.id_token}}
+      X-Again: '${{pomerium.jwt}} ${{pomerium.request.headers["X-Said"]}}'
   - from: https://broken.localhost:{port}
     to: http://127.0.0.1:{nowhere}
     allow_any_authenticated_user: true

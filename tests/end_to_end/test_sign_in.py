@@ -44,6 +44,15 @@ def test_a_sign_in_ends_at_the_page_asked_for_with_a_signed_assertion(open_door:
     assert claims["sub"] == "bench-user"
 
 
+def test_an_upstream_gets_the_tokens_that_its_templates_name(open_door: OpenDoor) -> None:
+    door = open_door()
+    cookie = sign_in(door.url("app"))
+    headers = json.loads(get(door.url("app"), cookie, **{"X-Said": "hello"}).body)["headers"]
+    assert headers["X-Access"]
+    assert jwt.decode(headers["X-Id"], options={"verify_signature": False})["sub"] == "bench-user"
+    assert headers["X-Again"] == headers["X-Pomerium-Jwt-Assertion"] + " hello"
+
+
 def test_a_session_outlives_a_restart(open_door: OpenDoor) -> None:
     first = open_door()
     cookie = sign_in(first.url("app"))

@@ -113,6 +113,10 @@ def test_a_websocket_handshake_is_not_redirected() -> None:
     assert wants_redirect(incoming(upgrade="h2c"))
 
 
+def test_clients_of_an_mcp_server_are_not_redirected() -> None:
+    assert not wants_redirect(incoming(accept=BROWSER), mcp_server=True)
+
+
 def test_robots_are_not_redirected() -> None:
     assert not wants_redirect(incoming("/robots.txt"))
 

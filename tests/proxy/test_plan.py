@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pomerium_tw.model import Secret
 from pomerium_tw.proxy import RoutePlan
 from pomerium_tw.proxy.plan import header_lines, without
 from tests.proxy.test_router import UP, plan, request
@@ -50,12 +51,23 @@ def test_the_host_for_the_upstream(fields: dict[str, object], host: bytes, forwa
     assert (b"X-Forwarded-Host: a:8443\r\n" in lines) is forwarded
 
 
-def test_configured_headers_replace_all_others_of_the_name_whoever_wrote_them() -> None:
+def test_configured_headers_replace_all_others_of_the_name_under_every_alias() -> None:
     made = plan("p", "a", set_request_headers={"X_Forwarded-For": "set", "X-Email": "set"})
-    lines = made.lines(request("a"), UP, b"::1", b"X-Email: ann\r\n")
-    assert b"ann" not in lines
-    assert b"::1" not in lines
-    assert lines.endswith(b"X_Forwarded-For: set\r\nX-Email: set\r\n")
+    asked = request("a", fields=b"x-email: sent\r\nX.Email: sent\r\nX-Other: kept\r\n")
+    lines = made.lines(asked, UP, b"::1", b"X-Email: ours\r\n")
+    assert b"sent" not in lines and b"::1" not in lines and b"X-Other: kept\r\n" in lines
+    assert lines.endswith(b"X-Email: ours\r\n")
+
+
+def test_a_kubernetes_route_takes_nothing_of_what_a_client_says_of_itself() -> None:
+    names = (b"Impersonate-User", b"impersonate-extra-scopes", b"Impersonate-Uid", b"Authorization")
+    sent = b"".join(name + b": Bearer x\r\n" for name in names)
+    open_lines = plan("p", "a").lines(request("a", fields=sent), UP, b"::1", b"")
+    assert sent in open_lines, "elsewhere these are an application's own"
+    made = plan("p", "a", kubernetes_service_account_token=Secret(b"t"))
+    lines = made.lines(request("a", fields=sent), UP, b"::1", b"Impersonate-User: ours\r\n")
+    assert lines.endswith(b"X-Forwarded-Host: a\r\nImpersonate-User: ours\r\n")
+    assert b"x\r\n" not in lines
 
 
 def test_headers_are_removed_under_every_alias() -> None:
@@ -65,5 +77,6 @@ def test_headers_are_removed_under_every_alias() -> None:
 
 
 def test_header_lines() -> None:
-    assert header_lines({"A": "1", "B": "é"}) == b"A: 1\r\nB: \xe9\r\n"
+    assert header_lines({"A": "1", "B": "é"}) == b"A: 1\r\nB: \xc3\xa9\r\n"
+    assert header_lines({"C": "€"}) == b"C: \xe2\x82\xac\r\n"
     assert header_lines({}) == b""

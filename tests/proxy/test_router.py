@@ -15,8 +15,8 @@ def plan(name: str, host: str, port: int | None = None, **fields: object) -> Rou
     return RoutePlan(route, Cluster(name, [Endpoint(UP, None, ResponseRules())]))  # type: ignore[arg-type]
 
 
-def request(authority: str, target: str = "/") -> Request:
-    head = parse_head(b"Host: " + authority.encode() + b"\r\n", HeadRules())
+def request(authority: str, target: str = "/", fields: bytes = b"") -> Request:
+    head = parse_head(b"Host: " + authority.encode() + b"\r\n" + fields, HeadRules())
     return Request(
         "id", "GET", "https", parse_target("GET", target.encode(), head, TargetRules()), head, Peer("::1", 1)
     )

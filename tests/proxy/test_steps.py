@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
-from pomerium_tw.model import Reply
+from pomerium_tw.databroker import DIRECTORY_USER, Record
+from pomerium_tw.model import Reply, Secret
 from pomerium_tw.proxy import Respond
 from tests.doors import NOBODY, SIGNED_IN, Wire, guarded, read_answers
 
@@ -152,3 +153,50 @@ def test_an_upstream_cannot_speak_in_our_name() -> None:
     sent = wire.answer(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 2\r\n\r\nhi")
     assert b"Set-Cookie: own=1" in sent
     assert b"_pomerium" not in sent and b"X-Pomerium" not in sent
+
+
+def sent_upstream(wire: Wire, cookie: bytes, *lines: bytes) -> list[bytes]:
+    """The header lines that reach the upstream."""
+    fields = b"".join(line + b"\r\n" for line in (b"Cookie: " + cookie, *lines))
+    wire.send(GET + fields + b"\r\n")
+    seen = wire.upstream()
+    wire.answer(OK)
+    return seen.split(b"\r\n")
+
+
+def test_templates_give_an_upstream_what_the_client_sent_and_never_our_own_credentials() -> None:
+    """Spec/threats HS-15 to HS-17."""
+    templates = {
+        "X-Told": '${pomerium.request.headers["X-Said"]}',
+        "X-Cookie": "$pomerium.request.headers.Cookie",
+        "X-Auth": "$pomerium.request.headers.Authorization",
+        "X-Own": "$pomerium.request.headers.X-Pomerium-Authorization",
+    }
+    wire = Wire([guarded("a", SIGNED_IN, set_request_headers=templates)])
+    cookie = wire.door.sign_in("a").encode()
+    lines = sent_upstream(
+        wire,
+        cookie + b"; b=2",
+        b"X-Said: ${pomerium.jwt} $$",
+        b"Authorization: Pomerium secret",
+        b"X-Pomerium-Authorization: secret",
+        b"X-Told: forged",
+    )
+    assert b"X-Told: ${pomerium.jwt} $$" in lines and b"X-Told: forged" not in lines
+    assert {b"X-Cookie: b=2", b"X-Auth: ", b"X-Own: "} <= set(lines)
+    assert not any(b"secret" in line or b"_pomerium" in line for line in lines)
+    other = sent_upstream(wire, cookie, b"X-Said: another")
+    assert b"X-Told: another" in other
+
+
+def test_a_kubernetes_api_is_asked_in_the_callers_name() -> None:
+    wire = Wire([guarded("a", SIGNED_IN, kubernetes_service_account_token=Secret(b"TOKEN"))])
+    wire.door.store.put([Record.new(DIRECTORY_USER, "ann@example.com", {"group_ids": ["dev", "ops,root"]})])
+    cookie = wire.door.sign_in("a").encode()
+    lines = sent_upstream(wire, cookie, b"Impersonate-Group: system:masters", b"Authorization: Bearer x")
+    own = [line for line in lines if line.startswith((b"Imp", b"imp", b"Auth"))]
+    assert own == [
+        b"Authorization: Bearer TOKEN",
+        b"Impersonate-User: ann@example.com",
+        b"Impersonate-Group: dev",
+    ]

@@ -10,9 +10,20 @@ import pytest_twisted
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import Clock
 
-from pomerium_tw.databroker import SESSION, USER, MemoryStore, Mirror, Record, StoreError
-from pomerium_tw.model import ANONYMOUS, Head, Identity, Secret
-from pomerium_tw.session import HandleCodec, Identities, SessionHandle
+from pomerium_tw.databroker import (
+    DEVICE_CREDENTIAL,
+    DEVICE_ENROLLMENT,
+    DIRECTORY_GROUP,
+    DIRECTORY_USER,
+    SESSION,
+    USER,
+    MemoryStore,
+    Mirror,
+    Record,
+    StoreError,
+)
+from pomerium_tw.model import ANONYMOUS, Device, Head, Identity, Secret
+from pomerium_tw.session import CALLER_RECORDS, HandleCodec, Identities, SessionHandle
 from pomerium_tw.session import identities as module
 
 NOW = 1_800_000_000
@@ -61,7 +72,7 @@ async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
     clock.advance(NOW)
     store = MemoryStore(clock)
     await store.start()
-    mirror = Mirror(store, [SESSION, USER], clock)
+    mirror = Mirror(store, CALLER_RECORDS, clock)
     await mirror.start()
     codec = HandleCodec(Secret(b"k" * 32))
     yield House(clock, store, mirror, codec, Identities(mirror, codec, clock.seconds), request.param)
@@ -170,3 +181,87 @@ async def test_remembered_handles_are_bounded(house: House, monkeypatch: pytest.
     for version in range(10):
         assert house.ask(house.handle(version=version)) is not ANONYMOUS
     assert len(house.identities._handles) == 3
+
+
+@ensureDeferred
+async def test_an_impersonated_session_gives_the_rights_and_ours_stays_named(house: House) -> None:
+    await house.put(USER, "bob", email="bob@example.com")
+    await house.session("s2", "bob", claims={"groups": ["b"]})
+    await house.session(impersonate_session_id="s2")
+    identity = house.ask(house.handle())
+    assert (identity.user_id, identity.email, identity.session_id) == ("bob", "bob@example.com", "s1")
+    assert identity.presented is not None and identity.presented.user_id == "alice"
+    assert house.ask(house.handle()) is identity
+    assert house.ask(house.handle(user_id="bob")) is ANONYMOUS, "the handle is the named session's"
+    await house.put(USER, "bob", email="new@example.com")
+    assert house.ask(house.handle()).email == "new@example.com"
+    await house.session(impersonate_session_id="")
+    assert house.ask(house.handle()).user_id == "alice"
+
+
+@ensureDeferred
+async def test_impersonation_ends_with_either_session(house: House) -> None:
+    await house.session(impersonate_session_id="s2")
+    assert house.ask(house.handle()) is ANONYMOUS, "there is none: not even our own rights"
+    record = await house.session("s2", "bob", expires_at=NOW + 50)
+    assert house.ask(house.handle()).user_id == "bob"
+    house.clock.advance(50)
+    assert house.ask(house.handle()) is ANONYMOUS
+    await house.session("s2", "bob", expires_at=NOW + 500)
+    assert house.ask(house.handle()).user_id == "bob"
+    written = await house.store.put([record.deletion(NOW)])
+    await house.mirror.wait_for(written.record_version)
+    assert house.ask(house.handle()) is ANONYMOUS
+    await house.session("s2", "bob", expires_at=NOW + 500)
+    house.clock.advance(50)
+    assert house.ask(house.handle()) is ANONYMOUS, "ours is over"
+
+
+@ensureDeferred
+async def test_the_directory_names_groups_and_address(house: House) -> None:
+    await house.session()
+    handle = house.handle()
+    assert house.ask(handle).directory is None
+    await house.put(DIRECTORY_USER, "alice", group_ids=["g1", "g2"])
+    found = house.ask(handle).directory
+    assert found is not None and (found.email, found.group_ids) == (None, ("g1", "g2"))
+    await house.put(DIRECTORY_GROUP, "g2", name="G2")
+    found = house.ask(handle).directory
+    assert found is not None and [group.name for group in found.groups] == ["", "G2"]
+    await house.put(DIRECTORY_USER, "alice", email="", group_ids=["g2"])
+    found = house.ask(handle).directory
+    assert found is not None and (found.email, found.group_ids) == ("", ("g2",))
+    before = house.ask(handle)
+    await house.put(DIRECTORY_GROUP, "g1", name="of no concern")
+    assert house.ask(handle) is before
+
+
+@ensureDeferred
+async def test_devices_are_those_whose_records_stand(house: House) -> None:
+    credentials = [
+        {"type_id": "any", "id": "c1"},
+        {"type_id": "any", "id": "c2"},
+        {"type_id": "enclave_only", "unavailable": {}},
+    ]
+    await house.session(device_credentials=credentials)
+    await house.put(DEVICE_CREDENTIAL, "c2", enrollment_id="e1")
+    handle = house.handle()
+    assert house.ask(handle).devices == {}, "the first of a type, or none"
+    await house.put(DEVICE_CREDENTIAL, "c1", enrollment_id="e1")
+    assert house.ask(handle).devices == {"any": Device("c1")}
+    await house.put(DEVICE_ENROLLMENT, "e1", approved_by="")
+    assert house.ask(handle).devices == {"any": Device("c1", enrolled=True)}
+    await house.put(DEVICE_ENROLLMENT, "e1", approved_by="admin")
+    assert house.ask(handle).devices == {"any": Device("c1", enrolled=True, approved=True)}
+
+
+@ensureDeferred
+async def test_what_is_kept_for_a_session_goes_with_it(house: House) -> None:
+    await house.put(DIRECTORY_USER, "alice", group_ids=["g1"])
+    records = [await house.session(f"s{number}") for number in range(10)]
+    for number in range(10):
+        assert house.ask(house.handle(f"s{number}")) is not ANONYMOUS
+    assert house.identities._made_of[DIRECTORY_GROUP, "g1"] == {f"s{number}" for number in range(10)}
+    written = await house.store.put([record.deletion(NOW) for record in records])
+    await house.mirror.wait_for(written.record_version)
+    assert not house.identities._identities and not house.identities._made_of

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pomerium_tw.databroker import SESSION, USER, Record
+from pomerium_tw.databroker import DIRECTORY_USER, SESSION, USER, Record
 from pomerium_tw.identity import Tokens
 from pomerium_tw.model import Secret
-from pomerium_tw.session import SignIn, open_tokens, session_of, sign_in_records, user_of
+from pomerium_tw.session import SignIn, directory_record, open_tokens, session_of, sign_in_records, user_of
 from pomerium_tw.token import Sealer
 
 SEALER = Sealer(Secret(b"k" * 32))
@@ -89,3 +89,24 @@ def test_a_record_without_its_facts_is_no_session(missing: str) -> None:
 def test_claims_of_another_shape_count_as_none(claims: Any) -> None:
     user, _ = records()
     assert not user_of(replace(user, data={**user.data, "claims": claims})).claims
+
+
+def directory(groups: tuple[str, ...] | None, known: Record | None = None) -> list[str] | None:
+    """Group ids that a sign-in writes; None where it writes nothing."""
+    record = directory_record(replace(SIGN_IN, groups=groups), known)
+    assert record is None or (record.type, record.id) == (DIRECTORY_USER, "alice")
+    return None if record is None else list(record.data["group_ids"])
+
+
+def test_groups_of_a_sign_in_become_the_users_directory_record() -> None:
+    assert directory(("b", "a", "b")) == ["b", "a"]
+    assert directory(()) == [] and directory(None) is None
+    known = directory_record(replace(SIGN_IN, groups=("a",)), None)
+    assert directory(("a",), known) is None, "nothing changed"
+    assert directory(("b",), known) == ["b"]
+    assert directory(None, known) == [], "groups that are named no more are taken back"
+
+
+def test_a_directory_providers_record_is_left_alone() -> None:
+    theirs = Record.new(DIRECTORY_USER, "alice", {"group_ids": ["x"]})
+    assert directory(("a",), theirs) is None and directory(None, theirs) is None

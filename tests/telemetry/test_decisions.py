@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pomerium_tw.model import ANONYMOUS, Decision, Identity, Outcome, Route, Session, User
+from pomerium_tw.model import (
+    ANONYMOUS,
+    Decision,
+    DirectoryGroup,
+    DirectoryUser,
+    Identity,
+    MCPCall,
+    Outcome,
+    Route,
+    Session,
+    User,
+)
 from pomerium_tw.telemetry import AUTHORIZE_FIELDS, DecisionLog
 
 from .values import STARTED, Sink, request
 
-ROUTE = Route("abc123", "app-abc123", "app.example.com", None, ())
-SIGNED_IN = Identity(Session("s1", "u1", "idp", 0, 9), User("u1", email="u@example.com"))
+ROUTE = Route("abc123", "app-abc123", "app.example.com", None, (), checksum=7)
+SIGNED_IN = Identity(Session("s1", "u1", "idp", 0, 9, {"a": ("b",)}), User("u1", email="u@example.com"))
+IMPERSONATE = {"impersonate-session-id", "impersonate-user-id", "impersonate-email"}
 ALLOWED = Decision(Outcome.ALLOW, 200, True, frozenset(("user-ok", "domain-ok")), False, frozenset(), "")
 
 
@@ -32,6 +46,7 @@ def test_the_default_fields_and_the_reasons_are_written() -> None:
         "user": "u1",
         "email": "u@example.com",
         "route-id": "abc123",
+        "route-checksum": 7,
         "allow": True,
         "allow-why-true": ["domain-ok", "user-ok"],
         "deny": False,
@@ -60,8 +75,17 @@ def test_an_anonymous_caller_has_no_session_id_and_empty_names() -> None:
 def test_every_field_can_be_chosen() -> None:
     sink = Sink()
     DecisionLog(sink.writer, AUTHORIZE_FIELDS).record(STARTED, request(), ROUTE, SIGNED_IN, ALLOWED)
-    assert set(sink.line()) >= AUTHORIZE_FIELDS
+    never = {
+        "envoy-route-checksum",
+        "envoy-route-id",
+        "mcp-tool-parameters",
+        "service-account-id",
+    }
+    does_not_apply = {"mcp-method", "mcp-tool", "removed-groups-count"}
+    assert set(sink.line()) >= AUTHORIZE_FIELDS - never - does_not_apply - IMPERSONATE
+    assert not set(sink.line()) & (never | does_not_apply | IMPERSONATE)
     assert sink.line()["query"] == "b=c"
+    assert sink.line()["id-token-claims"] == {"a": ["b"]}
 
 
 def test_names_from_a_provider_and_hosts_from_a_client_stay_on_the_line_and_in_bounds() -> None:
@@ -91,3 +115,60 @@ def test_a_log_that_is_off_writes_nothing() -> None:
     sink = Sink()
     DecisionLog(sink.writer, enabled=False).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED)
     assert sink.lines() == []
+
+
+def test_impersonation_shows_who_asks_and_as_whom() -> None:
+    sink = Sink()
+    admin = Session("s0", "admin", "idp", 0, 9, {"email": ("admin@example.com",)})
+    who = replace(SIGNED_IN, presented=admin)
+    DecisionLog(sink.writer).record(STARTED, request(), ROUTE, who, ALLOWED)
+    line = sink.line()
+    assert (line["session-id"], line["user"], line["email"]) == ("s0", "admin", "admin@example.com")
+    assert [line[name] for name in sorted(IMPERSONATE)] == ["u@example.com", "s1", "u1"]
+
+
+@pytest.mark.parametrize(("told", "count"), [([], None), (["a", "b"], None), (["a"], 1), (["x"], 2)])
+def test_groups_that_the_upstream_is_not_told_are_counted(told: list[str], count: int | None) -> None:
+    sink = Sink()
+    groups = (DirectoryGroup("a"), DirectoryGroup("b"))
+    who = replace(SIGNED_IN, directory=DirectoryUser("u1", groups=groups))
+    log = DecisionLog(sink.writer)
+    log.record(STARTED, request(), ROUTE, who, ALLOWED)
+    log.record(
+        STARTED, request(), replace(ROUTE, jwt_groups_filter=frozenset(told), checksum=8), who, ALLOWED
+    )
+    before, after = sink.lines()
+    assert ("removed-groups-count" in before, after.get("removed-groups-count")) == (False, count)
+
+
+def test_a_call_of_a_tool_is_named() -> None:
+    sink = Sink()
+    log = DecisionLog(sink.writer, ["mcp-method", "mcp-tool"])
+    call = request()._replace(mcp=MCPCall(1, "tools/call", 'to"ol'))
+    log.record(STARTED, call, ROUTE, SIGNED_IN, ALLOWED)
+    log.record(STARTED, call._replace(mcp=MCPCall(1, "ping")), ROUTE, SIGNED_IN, ALLOWED)
+    lines = [{name: line.get(name) for name in ("mcp-method", "mcp-tool")} for line in sink.lines()]
+    assert lines == [
+        {"mcp-method": "tools/call", "mcp-tool": 'to"ol'},
+        {"mcp-method": "ping", "mcp-tool": None},
+    ]
+
+
+FIELDS = ((b"x-request-kind", b"a"), (b"cookie", b"secret"), (b"x-request-kind", b"b"), (b"etag", b"\xff"))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "headers"),
+    [
+        (["headers"], {"X-Request-Kind": "a, b", "Cookie": "********", "Etag": "\\xff"}),
+        (["headers.X-Request-KIND", "headers.missing"], {"X-Request-KIND": "a, b"}),
+        (["headers.ETag", "headers"], {"X-Request-Kind": "a, b", "Cookie": "********", "Etag": "\\xff"}),
+        (["path"], None),
+    ],
+)
+def test_headers_are_written_when_they_are_chosen_credentials_as_stars(
+    chosen: list[str], headers: dict[str, str] | None
+) -> None:
+    sink = Sink()
+    DecisionLog(sink.writer, chosen).record(STARTED, request(fields=FIELDS), ROUTE, SIGNED_IN, ALLOWED)
+    assert sink.line().get("headers") == headers

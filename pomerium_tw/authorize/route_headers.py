@@ -1,0 +1,144 @@
+"""What can be known of one route's headers for its upstream before there is a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..model import Request, Route, Secret
+from .proof import Proof, joined
+from .references import Meaning, comma_list, meaning_of
+from .templates import Template
+
+Header = tuple[str, bytes]
+"""Name and value."""
+
+ASSERTION_HEADER = "X-Pomerium-Jwt-Assertion"
+IMPERSONATE_GROUP = "Impersonate-Group"
+
+_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]+")
+_ALIAS = str.maketrans("_.", "--")
+
+
+class RouteHeaders:
+    """Templates parsed once, and whether anything in them depends on caller or request."""
+
+    __slots__ = (
+        "_claim_headers",
+        "_token",
+        "_values",
+        "constant",
+        "impersonates",
+        "moving",
+        "passes",
+    )
+
+    def __init__(self, route: Route, claim_headers: Mapping[str, str]) -> None:
+        self.passes = route.pass_identity_headers
+        self._claim_headers = claim_headers
+        self._token: Secret | None = route.kubernetes_service_account_token
+        self._values = tuple(
+            (name, _compiled(Template.parse(text))) for name, text in route.set_request_headers.items()
+        )
+        meanings = [part for _name, parts in self._values for part in parts if isinstance(part, Meaning)]
+        self.moving = any(meaning.of_request for meaning in meanings)
+        """A value may differ from one request of the same caller to the next."""
+        self.impersonates = self._token is not None
+        """The upstream is a Kubernetes API: see :func:`header_lines`."""
+        self.constant = (
+            None
+            if self.passes or self.impersonates or meanings
+            else header_lines([(name, _literal(parts)) for name, parts in self._values], False)
+        )
+        """The lines, where nothing depends on anything; else None."""
+
+    def of_caller(self, proof: Proof) -> tuple[Header, ...]:
+        """What proves the caller, in the order of spec/ppl §7."""
+        headers: list[Header] = []
+        if self.passes:
+            headers.append((ASSERTION_HEADER, proof.assertion.encode("ascii")))
+            # Out of the assertion: a header must never say what the signed proof does not.
+            headers += [
+                (name, _claim(proof.payload.get(claim, ""))) for name, claim in self._claim_headers.items()
+            ]
+        if self._token is not None:
+            headers += _impersonation(self._token, proof.payload)
+        return tuple(headers)
+
+    def configured(self, request: Request, proof: Proof) -> tuple[Header, ...]:
+        """``set_request_headers``; a value of which nothing is left is sent empty."""
+        return tuple(
+            (
+                name,
+                _one_line(
+                    b"".join(
+                        [
+                            part if isinstance(part, bytes) else _bytes(part.value(request, proof))
+                            for part in parts
+                        ]
+                    )
+                ),
+            )
+            for name, parts in self._values
+        )
+
+
+def _compiled(template: Template) -> tuple[bytes | Meaning, ...]:
+    """References to what does not exist stand for nothing."""
+    parts = [_bytes(part) if isinstance(part, str) else meaning_of(part) for part in template.parts]
+    return tuple(part for part in parts if part is not None)
+
+
+def _literal(parts: Iterable[bytes | Meaning]) -> bytes:
+    return _one_line(b"".join([part for part in parts if isinstance(part, bytes)]))
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("utf-8", "replace") if isinstance(value, str) else value
+
+
+def _impersonation(token: Secret, payload: Mapping[str, Any]) -> Iterator[Header]:
+    """The headers of a Kubernetes API route.
+
+    A caller without an address gets none of them: the account's own rights are not his.
+    """
+    user = _claim(payload["email"])
+    if not user:
+        return
+    yield "Authorization", b"Bearer " + _one_line(token.reveal())
+    yield "Impersonate-User", user
+    groups = _one_line(comma_list(payload["groups"]).encode("utf-8", "replace"))
+    if groups:
+        yield IMPERSONATE_GROUP, groups
+
+
+def _claim(said: Any) -> bytes:
+    return _one_line(joined(said if isinstance(said, list) else (said,)).encode("utf-8", "replace"))
+
+
+def _one_line(value: bytes) -> bytes:
+    """One header value: it must never end the line that it stands on."""
+    return _UNPRINTABLE.sub(b" ", value).strip()
+
+
+def joined_headers(headers: Iterable[Header]) -> list[Header]:
+    """Each name once, however it is spelled; several values of one are joined by commas."""
+    found: dict[str, Header] = {}
+    for name, value in headers:
+        key = name.lower().translate(_ALIAS)
+        found[key] = (found[key][0], found[key][1] + b"," + value) if key in found else (name, value)
+    return list(found.values())
+
+
+def header_lines(headers: Iterable[Header], impersonates: bool) -> bytes:
+    """Header lines with their CRLFs.
+
+    ``impersonates``: a Kubernetes API wants one ``Impersonate-Group`` for each group (spec/proxy §3.8).
+    """
+    lines: list[bytes] = []
+    for name, value in joined_headers(headers):
+        start = name.encode("ascii") + b": "
+        split = impersonates and name == IMPERSONATE_GROUP
+        lines += [start + each + b"\r\n" for each in (value.split(b",") if split else (value,))]
+    return b"".join(lines)

@@ -1,0 +1,94 @@
+"""Everything that the records of the mirror say of one caller (spec/ppl §4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..databroker import (
+    DEVICE_CREDENTIAL,
+    DEVICE_ENROLLMENT,
+    DIRECTORY_GROUP,
+    DIRECTORY_USER,
+    SESSION,
+    USER,
+    Mirror,
+    Record,
+)
+from ..model import Device, DirectoryGroup, DirectoryUser, Identity, Session, User
+from .records import device_credentials, session_of, user_of
+
+CALLER_RECORDS = (SESSION, USER, DIRECTORY_USER, DIRECTORY_GROUP, DEVICE_CREDENTIAL, DEVICE_ENROLLMENT)
+"""The record types that identities are made of: a mirror for them holds these."""
+
+Key = tuple[str, str]
+"""Type and id of a record."""
+
+
+class CallerRecords:
+    """Gathers one identity, and remembers what it asked for: changes of these records change the identity.
+
+    Records that were not there count too: they may come.
+    """
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self.asked: set[Key] = set()
+
+    def identity(self, session_id: str) -> Identity | None:
+        """None without a session, or where the session that is impersonated is missing.
+
+        Raises KeyError, TypeError or ValueError for a record that cannot be read.
+        """
+        record = self._get(SESSION, session_id)
+        if record is None:
+            return None
+        named = session_of(record)
+        other = record.data.get("impersonate_session_id")
+        if not other:
+            return self._of(record, named, None)
+        impersonated = self._get(SESSION, str(other))
+        return None if impersonated is None else self._of(impersonated, session_of(impersonated), named)
+
+    def _of(self, record: Record, session: Session, presented: Session | None) -> Identity:
+        return Identity(
+            session,
+            self._user(session.user_id),
+            self._directory(session.user_id),
+            self._devices(record),
+            presented,
+        )
+
+    def _user(self, user_id: str) -> User | None:
+        record = self._get(USER, user_id)
+        return None if record is None else user_of(record)
+
+    def _directory(self, user_id: str) -> DirectoryUser | None:
+        record = self._get(DIRECTORY_USER, user_id)
+        if record is None:
+            return None
+        email = record.data.get("email")
+        groups = [self._group(str(group_id)) for group_id in record.data.get("group_ids") or ()]
+        return DirectoryUser(user_id, None if email is None else str(email), tuple(groups))
+
+    def _group(self, group_id: str) -> DirectoryGroup:
+        record = self._get(DIRECTORY_GROUP, group_id)
+        return DirectoryGroup(group_id, "" if record is None else str(record.data.get("name") or ""))
+
+    def _devices(self, session: Record) -> Mapping[str, Device]:
+        devices = {}
+        for kind, credential_id in device_credentials(session).items():
+            credential = self._get(DEVICE_CREDENTIAL, credential_id)
+            if credential is not None:
+                devices[kind] = self._device(credential)
+        return devices
+
+    def _device(self, credential: Record) -> Device:
+        enrollment_id = credential.data.get("enrollment_id")
+        enrollment = self._get(DEVICE_ENROLLMENT, str(enrollment_id)) if enrollment_id else None
+        if enrollment is None:
+            return Device(credential.id)
+        return Device(credential.id, enrolled=True, approved=bool(enrollment.data.get("approved_by")))
+
+    def _get(self, record_type: str, record_id: str) -> Record | None:
+        self.asked.add((record_type, record_id))
+        return self._mirror.get(record_type, record_id)
