@@ -9,13 +9,27 @@ from .addresses import Address, FromURL, ServiceURL
 from .files import PEMFile, SecretFile, TextFile
 from .headers import DEFAULT_RESPONSE_HEADERS
 from .load import Loaded, load
+from .plugins import Plugins, installed, twisted_plugins
+from .policy_files import MAX_BYTES as MAX_POLICY_BYTES
+from .policy_files import (
+    Notation,
+    PolicyFileSet,
+    decode_policy_text,
+    notation_of,
+    parse_policy_document,
+    read_policy_bytes,
+    read_policy_data,
+    read_policy_file,
+)
 from .positions import KeyPath, Positions
 from .problem import ConfigError, Problem
 from .route_settings import InlinePolicy, PolicyFile, PolicyName, RouteSettings
 from .settings import CertificatePair, Settings
+from .yaml_layout import has_anchors, read_layout
 
 __all__ = [
     "DEFAULT_RESPONSE_HEADERS",
+    "MAX_POLICY_BYTES",
     "Address",
     "CertificatePair",
     "ConfigError",
@@ -23,8 +37,11 @@ __all__ = [
     "InlinePolicy",
     "KeyPath",
     "Loaded",
+    "Notation",
     "PEMFile",
+    "Plugins",
     "PolicyFile",
+    "PolicyFileSet",
     "PolicyName",
     "Positions",
     "Problem",
@@ -33,5 +50,15 @@ __all__ = [
     "ServiceURL",
     "Settings",
     "TextFile",
+    "decode_policy_text",
+    "has_anchors",
+    "installed",
     "load",
+    "notation_of",
+    "parse_policy_document",
+    "read_layout",
+    "read_policy_bytes",
+    "read_policy_data",
+    "read_policy_file",
+    "twisted_plugins",
 ]

@@ -30,6 +30,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _log_fields(settings)
     yield from _flags(settings)
     yield from _store(settings)
+    yield from _record_types(settings)
     yield from _equal_routes(settings)
 
 
@@ -85,6 +86,10 @@ def _exposed_files(settings: Settings) -> Iterator[Finding]:
     files += [
         (("certificates", index, "key"), entry.key) for index, entry in enumerate(settings.certificates)
     ]
+    files += [
+        ((*path, "kubernetes_service_account_token_file"), route.kubernetes_service_account_token_file)
+        for path, route in settings.all_routes
+    ]
     for path, file in files:
         if file is not None and file.exposed:
             message = f"{file.path}: every user of this machine may read this secret"
@@ -129,6 +134,17 @@ def _store(settings: Settings) -> Iterator[Finding]:
         and settings.databroker_storage_connection_string is not None
     ):
         yield Finding((key,), f"{key} has no effect on the store memory", warning=True)
+
+
+def _record_types(settings: Settings) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, source in enumerate(settings.external_data):
+        if source.record_type in seen:
+            where = f"external_data[{seen[source.record_type]}]"
+            message = f"the record type {source.record_type} stands at {where} too"
+            hint = "put the records into one file, or give them two types"
+            yield Finding(("external_data", index, "record_type"), message, hint)
+        seen.setdefault(source.record_type, index)
 
 
 def _equal_routes(settings: Settings) -> Iterator[Finding]:

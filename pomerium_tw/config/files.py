@@ -60,23 +60,20 @@ def resolve(value: Any, info: ValidationInfo) -> Path:
 
 def read_text(value: Any, info: ValidationInfo) -> TextFile:
     """A UTF-8 text file."""
-    path, data, _ = _read(value, info)
-    try:
-        return TextFile(path, data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise DecodeError(f"{path}: the file is not UTF-8 text") from None
+    path, data, _ = read_bytes(value, info)
+    return TextFile(path, utf8(path, data))
 
 
 def read_key_file(value: Any, info: ValidationInfo) -> SecretFile:
     """A file with the base64 of 32 bytes; surrounding blanks and line breaks are dropped."""
-    path, data, exposed = _read(value, info)
+    path, data, exposed = read_bytes(value, info)
     with _naming(path):
         return SecretFile(path, pem.key_of_32_bytes(pem.ascii_text(data).strip()), exposed)
 
 
 def read_secret_file(value: Any, info: ValidationInfo) -> SecretFile:
     """A file with a secret of any form; surrounding blanks and line breaks are dropped."""
-    path, data, exposed = _read(value, info)
+    path, data, exposed = read_bytes(value, info)
     if not data.strip():
         raise DecodeError(f"{path}: the file is empty")
     return SecretFile(path, Secret(data.strip()), exposed)
@@ -84,36 +81,45 @@ def read_secret_file(value: Any, info: ValidationInfo) -> SecretFile:
 
 def read_signing_keys(value: Any, info: ValidationInfo) -> SecretFile:
     """A file with signing keys: PEM, or base64 of PEM."""
-    path, data, exposed = _read(value, info)
+    path, data, exposed = read_bytes(value, info)
     with _naming(path):
         return SecretFile(path, pem.signing_keys(pem.ascii_text(data)), exposed)
 
 
 def read_private_key(value: Any, info: ValidationInfo) -> SecretFile:
     """A file with one private key (PEM)."""
-    path, data, exposed = _read(value, info)
+    path, data, exposed = read_bytes(value, info)
     with _naming(path):
         return SecretFile(path, pem.private_key(data), exposed)
 
 
 def read_certificates(value: Any, info: ValidationInfo) -> PEMFile:
     """A file with one or more certificates (PEM)."""
-    path, data, _ = _read(value, info)
+    path, data, _ = read_bytes(value, info)
     with _naming(path):
         return PEMFile(path, pem.certificates(data))
 
 
-def _read(value: Any, info: ValidationInfo) -> tuple[Path, bytes, bool]:
+def read_bytes(value: Any, info: ValidationInfo, most: int = MAX_FILE_BYTES) -> tuple[Path, bytes, bool]:
+    """Path and content of a file of at most so many bytes, and whether every user may read it."""
     path = resolve(value, info)
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+            data = stream.read(most + 1)
             exposed = bool(os.fstat(stream.fileno()).st_mode & stat.S_IROTH)
     except OSError as error:
         raise DecodeError(f"{path}: the file of {info.field_name} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise DecodeError(f"{path}: the file of {info.field_name} is longer than {MAX_FILE_BYTES} bytes")
+    if len(data) > most:
+        raise DecodeError(f"{path}: the file of {info.field_name} is longer than {most} bytes")
     return path, data, exposed
+
+
+def utf8(path: Path, data: bytes) -> str:
+    """The text of a file, without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DecodeError(f"{path}: the file is not UTF-8 text") from None
 
 
 @contextmanager

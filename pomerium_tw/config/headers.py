@@ -28,7 +28,6 @@ DEFAULT_RESPONSE_HEADERS: Mapping[str, str] = {
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_VARIABLE = re.compile(r"\$(?:\$|\{\s*[A-Za-z_][^{}]*\}|[A-Za-z_])")
 _FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -70,17 +69,6 @@ def header_value(value: Any) -> str:
     return found.strip(" \t")
 
 
-def literal_value(value: Any) -> str:
-    """A request header's value without references; ``$$`` stands for one dollar sign."""
-    found = header_value(value)
-    if any(match[0] != "$$" for match in _VARIABLE.finditer(found)):
-        raise DecodeError(
-            "references such as ${pomerium.access_token} are not built yet",
-            "write the value itself; $$ stands for a dollar sign",
-        )
-    return found.replace("$$", "$")
-
-
 def response_headers(value: Any) -> dict[str, Any]:
     """A mapping of headers; the key ``disable`` leaves itself alone in it."""
     found = mapped(value)
@@ -116,9 +104,10 @@ def headers_variable(written: str) -> dict[str, Any]:
 
 HeaderName = Annotated[str, PlainValidator(header_name)]
 RequestHeaders = Annotated[
-    Mapping[Annotated[str, PlainValidator(request_name)], Annotated[str, PlainValidator(literal_value)]],
+    Mapping[Annotated[str, PlainValidator(request_name)], Annotated[str, PlainValidator(header_value)]],
     BeforeValidator(mapped),
 ]
+"""Values as they are written: what references they hold is authorize's business (spec/ppl §7)."""
 ResponseHeaders = Annotated[
     Mapping[Annotated[str, PlainValidator(settable_name)], Annotated[str, PlainValidator(header_value)]],
     BeforeValidator(response_headers),

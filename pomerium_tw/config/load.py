@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from policy_grammar import Span, nearest
 
 from . import checks
 from .document import Document
 from .environment import overlay
+from .external_data import ExternalSource
 from .positions import KeyPath, Positions
 from .problem import ConfigError, DecodeError, Finding, Problem
 from .route_settings import RouteSettings
@@ -25,6 +26,11 @@ _ENVIRONMENT = "environment"
 _STATE_FOLDER = "pomerium-tw"
 _KEY_MARK = "[key]"
 """pydantic's mark for an error in a mapping's key."""
+_ENTRIES: Mapping[str | int, type[BaseModel]] = {
+    "certificates": CertificateFiles,
+    "external_data": ExternalSource,
+}
+"""Lists of the top level whose entries have keys of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class _Loader:
             span = self._positions.key(path) if in_key else self._positions.value(path)
             return Problem(span, f"{_named(path)}: {cause.message}", cause.hint)
         if details["type"] == "extra_forbidden":
-            near = nearest(str(path[-1]), CertificateFiles.model_fields)
+            near = nearest(str(path[-1]), _ENTRIES[path[0]].model_fields)
             message = f"{_named(path[:-1])}: there is no key {path[-1]}"
             return Problem(self._positions.key(path), message, f"did you mean {near}?" if near else "")
         if details["type"] == "missing":

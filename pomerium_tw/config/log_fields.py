@@ -1,4 +1,4 @@
-"""Which fields of the logs Pomerium knows and we do not write yet (spec/proxy §5.7)."""
+"""Which fields of the logs Pomerium knows and we do not write (spec/proxy §5.7, spec/ppl §8)."""
 
 from __future__ import annotations
 
@@ -6,28 +6,11 @@ from pomerium_tw.telemetry import ACCESS_FIELDS, AUTHORIZE_FIELDS
 
 ACCESS_NOT_BUILT = frozenset({"client-certificate"}) - ACCESS_FIELDS
 
-AUTHORIZE_NOT_BUILT = (
-    frozenset(
-        {
-            "body",
-            "envoy-route-checksum",
-            "envoy-route-id",
-            "headers",
-            "id-token",
-            "id-token-claims",
-            "impersonate-email",
-            "impersonate-session-id",
-            "impersonate-user-id",
-            "mcp-method",
-            "mcp-tool",
-            "mcp-tool-parameters",
-            "removed-groups-count",
-            "route-checksum",
-            "service-account-id",
-        }
-    )
-    - AUTHORIZE_FIELDS
-)
+AUTHORIZE_NEVER = {
+    "body": "is not known before the decision",
+    "id-token": "would make a caller of everybody who reads the log",
+}
+"""Fields of the authorize log that we never write, and why."""
 
 _HEADER = "headers."
 
@@ -40,8 +23,7 @@ def access_fault(name: str) -> str:
 
 
 def authorize_fault(name: str) -> str:
-    """Why a field of the authorize log is left out; "" where it is written."""
-    if name in AUTHORIZE_FIELDS:
+    """Why a field of the authorize log is left out; "" where it is written (``headers.NAME`` is)."""
+    if name in AUTHORIZE_FIELDS or (name.startswith(_HEADER) and len(name) > len(_HEADER)):
         return ""
-    known = name in AUTHORIZE_NOT_BUILT or (name.startswith(_HEADER) and len(name) > len(_HEADER))
-    return "is not built yet" if known else "does not exist"
+    return AUTHORIZE_NEVER.get(name, "does not exist")

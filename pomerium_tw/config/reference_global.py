@@ -133,6 +133,13 @@ _BUILT = [
         "How the assertion's issuer is written.",
     ),
     Key(
+        "jwt_groups_filter",
+        Status.BUILT,
+        "list",
+        "[]",
+        "Ids of directory groups that upstreams are told; none: all.",
+    ),
+    Key(
         "set_response_headers",
         Status.BUILT,
         "map",
@@ -198,11 +205,40 @@ _BUILT = [
 
 _OURS = [
     Key(
+        "forwarded_assertion_grace",
+        Status.OURS,
+        "duration",
+        "0",
+        "Time past its end that the assertion of an original user is still passed on.",
+    ),
+    Key(
+        "compat_forward_unverified_assertion",
+        Status.OURS,
+        "boolean",
+        "false",
+        "Pass on assertions of original users unread, as Pomerium does.",
+    ),
+    Key(
         "policy_files",
         Status.OURS,
         "list of paths",
         "[]",
-        "Policies in the text notation, for routes to name.",
+        "Files of policies, in either notation, for routes to name.",
+    ),
+    Key(
+        "strict_policy",
+        Status.OURS,
+        "boolean",
+        "false",
+        "Refuse policies that let callers in without a session by surprise; compare e-mail domains strictly.",
+    ),
+    Key(
+        "external_data",
+        Status.OURS,
+        "list of {record_type, foreign_key, file}",
+        "[]",
+        "Records for the criterion record: files of JSON or CSV, and what of a request finds its record.",
+        env=False,
     ),
     Key("workers", Status.OURS, "number", "1", "Processes that serve; today one."),
     Key(
@@ -302,7 +338,6 @@ _FOREIGN = {
     "auto_apply_changesets": "Pomerium's configuration service.",
     "dns_udp_max_queries": "Envoy's resolver.",
     "http3_advertise_port": "Pomerium's settings service.",
-    "jwt_groups_filter": "Pomerium Enterprise.",
     "primary_color": "Pomerium Enterprise's branding.",
     "secondary_color": "Pomerium Enterprise's branding.",
     "darkmode_primary_color": "Pomerium Enterprise's branding.",

@@ -41,7 +41,7 @@ _BUILT = [
         Status.BUILT,
         "map",
         "{}",
-        "Headers for the upstream; $$ stands for one dollar sign.",
+        "Headers for the upstream; may hold references such as ${pomerium.jwt}, $$ is a dollar sign.",
     ),
     Key("remove_request_headers", Status.BUILT, "list", "[]", "Headers to keep from the upstream."),
     Key("set_response_headers", Status.BUILT, "map", "{}", "Headers of every answer, over the global ones."),
@@ -59,6 +59,21 @@ _BUILT = [
         "global value",
         "How the assertion's issuer is written.",
     ),
+    Key(
+        "jwt_groups_filter",
+        Status.BUILT,
+        "list",
+        "[]",
+        "Ids of directory groups to tell the upstream, besides those of the global list; none: all.",
+    ),
+    Key(
+        "kubernetes_service_account_token",
+        Status.BUILT,
+        "text",
+        "",
+        "Token of the account that impersonates callers at a Kubernetes API.",
+    ),
+    Key("kubernetes_service_account_token_file", Status.BUILT, "path", "", "The same from a file."),
     Key("tls_skip_verify", Status.BUILT, "boolean", "false", "Accept any certificate of the upstream."),
     Key(
         "tls_server_name", Status.BUILT, "host", "", "Name to send and to verify in place of the upstream's."
@@ -113,8 +128,7 @@ _NOT_BUILT = names(
     """
     logo_url regex_priority_order allow_websockets allow_spdy allow_upgrades tls_downstream_server_name
     tls_client_cert tls_client_key tls_client_cert_file tls_client_key_file
-    tls_upstream_allow_renegotiation rewrite_response_headers kubernetes_service_account_token
-    kubernetes_service_account_token_file enable_google_cloud_serverless_authentication
+    tls_upstream_allow_renegotiation rewrite_response_headers enable_google_cloud_serverless_authentication
     idp_access_token_allowed_audiences identity_providers depends_on mcp circuit_breaker_thresholds
     upstream_tunnel outlier_detection health_checks healthy_panic_threshold load_balancing_policy
     """
@@ -122,7 +136,6 @@ _NOT_BUILT = names(
 
 _FOREIGN = {
     "session_recording": "Pomerium's session recording.",
-    "jwt_groups_filter": "Pomerium Enterprise.",
 }
 
 _REMOVED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -14,11 +15,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pomerium_tw.model import Upstream
 
 from .addresses import NO_FROM, From, HostName, flatten, parse_to
-from .files import CertificatesPath, TextFile, read_text
+from .files import CertificatesPath, SecretPath, TextFile, read_text
 from .headers import HeaderName, RequestHeaders, ResponseHeaders, header_value
 from .pem import CertificatesPEM
 from .problem import DecodeError, Finding
-from .values import Flag, Seconds, Text, Texts, choice, kind_of, listed, mapped, text, word
+from .values import Flag, Seconds, SecretText, Text, Texts, choice, kind_of, listed, mapped, text, word
+
+_TOKEN = re.compile(rb"[\x21-\x7e]+")
 
 JWTIssuerFormat = Annotated[
     Literal["hostOnly", "uri"],
@@ -124,6 +127,9 @@ class RouteSettings(BaseModel):
     set_response_headers: ResponseHeaders = Field(default_factory=dict)
     pass_identity_headers: Flag | None = None
     jwt_issuer_format: JWTIssuerFormat | None = None
+    jwt_groups_filter: Texts = ()
+    kubernetes_service_account_token: SecretText | None = None
+    kubernetes_service_account_token_file: SecretPath | None = None
     tls_skip_verify: Flag = False
     tls_server_name: HostName = ""
     tls_upstream_server_name: HostName = ""
@@ -172,14 +178,19 @@ class RouteSettings(BaseModel):
 
     def with_files(self) -> Self:
         """The same route with what its files hold in the place of inline values."""
-        if self.tls_custom_ca_file is None:
-            return self
-        return self.model_copy(update={"tls_custom_ca": self.tls_custom_ca_file.data})
+        found: dict[str, Any] = {}
+        if self.tls_custom_ca_file is not None:
+            found["tls_custom_ca"] = self.tls_custom_ca_file.data
+        token = self.kubernetes_service_account_token_file
+        if token is not None and self.kubernetes_service_account_token is None:
+            found["kubernetes_service_account_token"] = token.secret
+        return self.model_copy(update=found) if found else self
 
     def findings(self) -> Iterator[Finding]:
         """What is wrong between keys of this route (spec/proxy §2.3, spec/ppl §5), errors and warnings."""
         yield from self._matching()
         yield from self._targets()
+        yield from self._kubernetes()
         yield from self._access()
 
     def _matching(self) -> Iterator[Finding]:
@@ -209,6 +220,15 @@ class RouteSettings(BaseModel):
             yield Finding(
                 ("to", index), "this upstream has no weight, others have", "give a weight to all or to none"
             )
+
+    def _kubernetes(self) -> Iterator[Finding]:
+        inline, in_file = "kubernetes_service_account_token", "kubernetes_service_account_token_file"
+        token, file = self.kubernetes_service_account_token, self.kubernetes_service_account_token_file
+        if file is not None and token is not file.secret:
+            yield Finding((in_file,), f"{inline} and {in_file} are both set", "keep one of the two")
+        if token is not None and not _TOKEN.fullmatch(token.reveal()):
+            message = "a token is one word of letters, digits and signs"
+            yield Finding((inline if file is None else in_file,), message, "give the token alone")
 
     def _access(self) -> Iterator[Finding]:
         lists = [name for name in ("allowed_users", "allowed_domains") if getattr(self, name)]

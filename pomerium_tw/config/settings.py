@@ -32,6 +32,7 @@ from .choices import (
     UnderscoresAction,
     Workers,
 )
+from .external_data import ExternalSource
 from .files import (
     CertificatesPath,
     ConfigPath,
@@ -120,6 +121,9 @@ class Settings(BaseModel):
     jwt_claims_headers: ClaimsHeaders = Field(default_factory=dict)
     """Header → claim."""
     jwt_issuer_format: JWTIssuerFormat = "hostOnly"
+    jwt_groups_filter: Texts = ()
+    forwarded_assertion_grace: Seconds = 0.0
+    compat_forward_unverified_assertion: Flag = False
     set_response_headers: ResponseHeaders | None = None
     """As written; :meth:`response_headers` says what is sent."""
     skip_xff_append: Flag = False
@@ -140,7 +144,9 @@ class Settings(BaseModel):
     runtime_flags: FlagMap = Field(default_factory=dict)
     """As written; :meth:`flag` knows the defaults."""
 
+    strict_policy: Flag = False
     policy_files: Annotated[tuple[TextPath, ...], BeforeValidator(listed)] = ()
+    external_data: tuple[ExternalSource, ...] = ()
     policy: tuple[RouteSettings, ...] = ()
     routes: tuple[RouteSettings, ...] = ()
 

@@ -39,7 +39,7 @@ def test_a_route_is_decoded(loaded: Load) -> None:
     assert (route.timeout, route.idle_timeout) == (60.0, 0.0)
     assert route.allowed_users == ("x@example.com", "y@example.com")
     assert route.allowed_idp_claims == {"groups": ["admin"], "nested": {"level": [3]}}
-    assert route.set_request_headers == {"X-Price": "5 $", "X-Dollar": "$5"}
+    assert route.set_request_headers == {"X-Price": "5 $$", "X-Dollar": "$5"}, "as written"
     assert route.server_name == "b.example.com"
     assert (route.pass_identity_headers, route.jwt_issuer_format) == (None, None)
 
@@ -92,8 +92,10 @@ def test_targets_are_checked(problems: Problems, line: str, problem: str) -> Non
         ("policy: {file: 5.5}", "4:13: policy: text is expected here, not a number"),
         ("set_request_headers: {Host: x}", "4:27: Host: the header Host cannot be set here"),
         ("set_request_headers: {':path': x}", "4:27: :path: this is not a header name"),
-        ("set_request_headers: {X-A: '${pomerium.jwt}'}", "4:32: X-A: references such as"),
-        ("set_request_headers: {X-A: 'Bearer $pomerium.jwt'}", "4:32: X-A: references such as"),
+        (
+            "kubernetes_service_account_token: 'a b'",
+            "4:39: a token is one word of letters, digits and signs",
+        ),
         ('set_request_headers: {X-A: "a\\r\\nb"}', "4:32: X-A: a header value must not hold line breaks"),
         (
             "set_request_headers: {Transfer-Encoding: x}",
@@ -176,3 +178,27 @@ def test_http_from_is_accepted_with_a_notice(warnings: Problems) -> None:
 def test_a_missing_from_is_refused(problems: Problems) -> None:
     text = "routes:\n  - to: http://a\n    allow_public_unauthenticated_access: true\n"
     assert problems(text) == ["2:5: the route has no from"]
+
+
+def test_a_kubernetes_token_comes_from_the_route_or_from_a_file(
+    loaded: Load, problems: Problems, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("TOKEN\n", encoding="utf-8")
+    inline = "    kubernetes_service_account_token: INLINE\n"
+    file = "    kubernetes_service_account_token_file: token\n"
+    for lines, token in ((inline, b"INLINE"), (file, b"TOKEN")):
+        route = only(loaded, PUBLIC + lines)
+        assert route.kubernetes_service_account_token is not None
+        assert route.kubernetes_service_account_token.reveal() == token
+        assert token.decode() not in repr(route)
+    (problem,) = problems(PUBLIC + inline + file)
+    assert "are both set" in problem
+    (tmp_path / "token").write_text("TO\nKEN\n", encoding="utf-8")
+    assert problems(PUBLIC + file) != []
+
+
+def test_a_token_file_that_everybody_may_read_is_told(warnings: Problems, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("TOKEN", encoding="utf-8")
+    (tmp_path / "token").chmod(0o644)
+    (warning,) = warnings(PUBLIC + "    kubernetes_service_account_token_file: token\n")
+    assert "every user of this machine may read" in warning

@@ -191,8 +191,7 @@ def test_what_changes_nothing_is_a_warning(warnings: Problems) -> None:
     assert warnings(text) == [
         "1:27: access_log_fields: the field client-certificate is not built yet: left out",
         "1:60: access_log_fields: the field colour does not exist: left out",
-        "2:30: authorize_log_fields: the field body is not built yet: left out",
-        "2:36: authorize_log_fields: the field headers.X-A is not built yet: left out",
+        "2:30: authorize_log_fields: the field body is not known before the decision: left out",
         "2:49: authorize_log_fields: the field sound does not exist: left out",
         "3:40: there is no runtime flag hyperspace: ignored",
         "4:27: browsers do not send our cookies to http:// addresses",

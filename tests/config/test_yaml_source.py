@@ -49,6 +49,8 @@ def refusals(text: str) -> list[str]:
         ("!!str 12", "12"),
         ("!!int 12", 12),
         ("!!float 12", 12.0),
+        ("!!int 12345678901234567890123", 12345678901234567890123),
+        ("!!float 1.0e+300", 1e300),
     ],
 )
 def test_only_plain_words_of_four_kinds_are_typed(written: str, value: Any) -> None:
