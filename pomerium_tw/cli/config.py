@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pomerium_tw.config import ConfigError, Problem, load
+from .findings import examine, report
 
 
 @click.group()
@@ -24,33 +24,39 @@ def check(file: Path) -> None:
 
     Exits with 1 where the configuration cannot be used. Warnings alone do not count.
     """
-    problems, warnings = _examine(file)
-    _print(warnings, "warning: ")
-    _print(problems, "")
-    if problems:
-        click.echo(f"{file}: {_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}")
-        sys.exit(1)
-    click.echo(f"{file}: ready to run, {_count(len(warnings), 'warning')}")
+    problems, warnings = examine(file)
+    sys.exit(0 if report(file, problems, warnings, "ready to run") else 1)
 
 
-def _examine(file: Path) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Problems and warnings of a file; those of building it are sought where loading found none."""
+@config.command()
+@click.option("--policy", "policy_alone", is_flag=True, help="Of a policy alone, for files that hold one.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write to, in place of standard output.",
+)
+def schema(policy_alone: bool, output: Path | None) -> None:
+    """Print the JSON Schema of a configuration, for editors.
+
+    Exits with 1 where FILE cannot be written.
+    """
+    text = json.dumps(_schema(policy_alone), indent=2) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
     try:
-        loaded = load(file, os.environ)
-    except ConfigError as error:
-        return error.problems, error.warnings
-    from pomerium_tw import service
-
-    return tuple(service.check(loaded)), (*loaded.warnings, *loaded.left_out)
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"{output}: the file cannot be written: {error.strerror}", err=True)
+        sys.exit(1)
 
 
-def _print(problems: Iterable[Problem], kind: str) -> None:
-    for problem in problems:
-        where = f"{problem.span}: " if problem.span.file else ""
-        click.echo(f"{where}{kind}{problem.message}")
-        for line in problem.lines[1:]:
-            click.echo(f"  {line}")
+def _schema(policy_alone: bool) -> dict[str, Any]:
+    """Composed here: the two rooms do not know each other."""
+    from pomerium_tw.config import schema as of_configurations
+    from pomerium_tw.policy import schema as of_policies
+    from pomerium_tw.service import criteria
 
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    policy = of_policies.policy_schema(criteria.installed_criteria())
+    return policy if policy_alone else of_configurations.config_schema(policy)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twisted.web.resource import IResource
@@ -15,9 +16,9 @@ from ..authenticate import (
     route_host_resources,
     service_host_resources,
 )
-from ..authorize import Authorizer, UpstreamHeaders
+from ..authorize import Authorizer, ForwardedAssertions, UpstreamHeaders
 from ..config import ConfigError, KeyPath, Loaded, Problem, Settings
-from ..model import Identity, Request
+from ..model import Identity, Request, Route
 from ..pages import UserDocument, UserPage, own_tree
 from ..proxy import (
     AuthorizeStep,
@@ -34,13 +35,13 @@ from ..proxy import (
     alias,
     header_lines,
 )
-from ..session import owned_cookie_pattern
+from ..session import SessionTokens, owned_cookie_pattern
 from ..tls import ServerCertificate, TLSError, TrustRoots
 from ..token import AssertionSigner, SignedURLs, SigningKeyError, SigningKeys
 from .parts import Parts
 from .policies import Policies
 from .provider import Provider
-from .routes import build_route
+from .routes import build_route, with_checksum
 from .secrets import Secrets
 from .upstreams import build_cluster, check_upstreams
 
@@ -57,11 +58,14 @@ class DryBuild:
     signing_keys: SigningKeys
 
     @classmethod
-    def of(cls, loaded: Loaded, secrets: Secrets) -> DryBuild:
-        """Raises ConfigError with everything that a dry build finds wrong (DESIGN §7.9)."""
+    def of(cls, loaded: Loaded, secrets: Secrets, now: Callable[[], float] = time.time) -> DryBuild:
+        """``now``: seconds since the epoch, for policies.
+
+        Raises ConfigError with everything that a dry build finds wrong (DESIGN §7.9).
+        """
         settings = loaded.settings
-        policies, provider = Policies(loaded), Provider(loaded)
-        problems = [*policies.problems, *provider.problems]
+        policies, provider = Policies(loaded, now), Provider(loaded)
+        problems = [*policies.check.problems, *provider.problems]
         certificates = []
         for path, pair in zip(_certificate_paths(settings), settings.certificate_pairs, strict=True):
             try:
@@ -135,9 +139,29 @@ class _Builder:
         self._number = number
         self._settings: Settings = dry.loaded.settings
         self._conversation = self._make_conversation()
-        signer = AssertionSigner(dry.signing_keys, parts.reactor.seconds, lambda: str(uuid.uuid4()))
-        self._headers = UpstreamHeaders(
-            signer, self._settings.jwt_claims_headers, parts.reactor.seconds, number
+        self._routes = [
+            with_checksum(
+                build_route(self._settings, route, dry.provider.id), dry.policies.compiled[route.id].policies
+            )
+            for _path, route in self._settings.all_routes
+        ]
+        self._headers = self._make_headers(self._routes)
+
+    def _make_headers(self, routes: Sequence[Route]) -> UpstreamHeaders:
+        settings, now, keys = self._settings, self._parts.reactor.seconds, self._dry.signing_keys
+        return UpstreamHeaders(
+            AssertionSigner(keys, now, lambda: str(uuid.uuid4())),
+            settings.jwt_claims_headers,
+            now,
+            self._number,
+            tokens_of=SessionTokens(self._parts.mirror, self._conversation.keys.tokens).of,
+            forwarded=ForwardedAssertions(
+                keys,
+                now,
+                grace=settings.forwarded_assertion_grace,
+                unverified=settings.compat_forward_unverified_assertion,
+            ),
+            routes=routes,
         )
 
     def _make_conversation(self) -> Conversation:
@@ -161,8 +185,7 @@ class _Builder:
 
     def build(self) -> Generation:
         settings, parts = self._settings, self._parts
-        idp_id = self._dry.provider.id
-        routes = [build_route(settings, route, idp_id) for _path, route in settings.all_routes]
+        routes = self._routes
         own_cookies = owned_cookie_pattern(settings.cookie_name)
         clusters = [build_cluster(parts.reactor, route, self._dry.trust, own_cookies) for route in routes]
         plans = [RoutePlan(route, cluster) for route, cluster in zip(routes, clusters, strict=True)]
@@ -211,8 +234,10 @@ class _Builder:
     def _tree(self, extra: dict[str, IResource], sign_in_url: Callable[[Request], str] | None) -> IResource:
         clock = self._parts.reactor
 
+        told = frozenset(self._settings.jwt_groups_filter)
+
         def claims_of(_request: Request, identity: Identity) -> dict[str, object]:
-            return self._headers.claims(identity)
+            return self._headers.claims(identity, told)
 
         return own_tree(
             jwks=self._dry.signing_keys.jwks,

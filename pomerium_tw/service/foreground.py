@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..config import load
 from ..telemetry import LineWriter, start_logging
 from .listening import cannot_listen
-from .run import STANDARD_OUTPUT, PomeriumService
+from .run import STANDARD_OUTPUT, PomeriumService, configuration
 
 log = Logger("pomerium.service")
 
 
 def run_service(config_path: str | None, environ: Mapping[str, str], reactor: Any) -> int:
     """Run until stopped; the process's exit status. Raises ConfigError before anything is started."""
-    loaded = load(Path(config_path) if config_path else None, environ)
+    source = configuration(config_path, environ)
+    loaded = source()
     writer = LineWriter(STANDARD_OUTPUT, reactor)
     start_logging(writer, loaded.settings.log_level)
-    service = PomeriumService(loaded, reactor, writer)
+    service = PomeriumService(loaded, reactor, writer, source)
     status = 0
 
     def fatal(_failure: Failure) -> None:

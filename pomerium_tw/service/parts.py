@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Settings
-from ..databroker import SESSION, USER, CleanUp, IRecordStore, MemoryStore, Mirror, SQLiteStore
+from ..databroker import CleanUp, IRecordStore, MemoryStore, Mirror, SQLiteStore
 from ..proxy import Finish, Sweep
-from ..session import CookieSettings, HandleCodec, Identities
+from ..session import CALLER_RECORDS, CookieSettings, HandleCodec, Identities
 from ..telemetry import AccessLog, DecisionLog, LineWriter
 from ..transport import Threads
 from .secrets import Secrets
@@ -40,7 +40,7 @@ class Parts:
         secrets = Secrets.of(settings)
         threads = Threads(reactor, "databroker", 1)
         store = _store(settings, reactor, threads)
-        mirror = Mirror(store, (SESSION, USER), reactor)
+        mirror = Mirror(store, CALLER_RECORDS, reactor)
         key, previous = secrets.shared_keys("session-handle")
         service = settings.authenticate_service_url
         codec = HandleCodec(key, previous, service.host if service else "")

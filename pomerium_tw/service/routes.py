@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from policy_grammar import Policy, to_data
+
 from ..config import RouteSettings, Settings
 from ..model import Route
 
@@ -28,6 +36,7 @@ def build_route(settings: Settings, route: RouteSettings, idp_id: str) -> Route:
         if identity_headers is None
         else identity_headers,
         jwt_issuer_format=route.jwt_issuer_format or settings.jwt_issuer_format,
+        jwt_groups_filter=frozenset((*settings.jwt_groups_filter, *route.jwt_groups_filter)),
         timeout=settings.default_upstream_timeout if route.timeout is None else route.timeout,
         idle_timeout=STREAM_IDLE_SECONDS if route.idle_timeout is None else route.idle_timeout,
         set_request_headers=route.set_request_headers,
@@ -36,6 +45,24 @@ def build_route(settings: Settings, route: RouteSettings, idp_id: str) -> Route:
         tls_skip_verify=route.tls_skip_verify,
         tls_server_name=route.server_name,
         tls_custom_ca=route.tls_custom_ca,
+        kubernetes_service_account_token=route.kubernetes_service_account_token,
         show_error_details=route.show_error_details,
         idp_id=idp_id,
     )
+
+
+def with_checksum(route: Route, policies: Sequence[Policy]) -> Route:
+    """The route with a number that changes whenever it or its policy does: 53 bits, as JSON readers keep."""
+    said = {each.name: getattr(route, each.name) for each in fields(route)}
+    said["policies"] = [to_data(policy) for policy in policies]
+    digest = hashlib.sha256(json.dumps(said, default=_plain).encode()).digest()
+    return replace(route, checksum=int.from_bytes(digest[:7], "big") >> 3)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for, the same in every process."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [getattr(value, each.name) for each in fields(value)] if is_dataclass(value) else repr(value)

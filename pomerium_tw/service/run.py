@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet import defer
@@ -23,6 +24,7 @@ from ..telemetry import LineWriter
 from ..tls import ServerContexts, fallback_certificate
 from .build import DryBuild, build_generation
 from .parts import Parts
+from .reloading import HangUp, kept_of, lines_of
 from .secrets import Secrets
 
 log = Logger("pomerium.service")
@@ -36,13 +38,21 @@ GRACE_SECONDS = 10.0
 _NO_IPV6 = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
-def check(loaded: Loaded) -> list[Problem]:
-    """What a dry build finds wrong with a configuration that loads (DESIGN §7.9)."""
+class Findings(NamedTuple):
+    """What is wrong with a configuration, and what may be."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def check(loaded: Loaded) -> Findings:
+    """What loading and a dry build have to say of a configuration (DESIGN §7.9)."""
+    said = (*loaded.warnings, *loaded.left_out)
     try:
-        DryBuild.of(loaded, Secrets.of(loaded.settings))
+        dry = DryBuild.of(loaded, Secrets.of(loaded.settings))
     except ConfigError as error:
-        return list(error.problems)
-    return []
+        return Findings(error.problems, said)
+    return Findings((), (*said, *dry.policies.check.warnings))
 
 
 def make_service(
@@ -52,10 +62,16 @@ def make_service(
 
     ``writer`` takes access and authorize log; standard output by default.
     """
-    loaded = load(Path(config_path) if config_path else None, environ)
+    source = configuration(config_path, environ)
+    loaded = source()
     if reactor is None:
         from twisted.internet import reactor
-    return PomeriumService(loaded, reactor, writer or LineWriter(STANDARD_OUTPUT, reactor))
+    return PomeriumService(loaded, reactor, writer or LineWriter(STANDARD_OUTPUT, reactor), source)
+
+
+def configuration(config_path: str | None, environ: Mapping[str, str]) -> Callable[[], Loaded]:
+    """Reads the configuration, each time as it then is. Raises ConfigError."""
+    return partial(load, Path(config_path) if config_path else None, environ)
 
 
 class PomeriumService(Service):
@@ -63,12 +79,18 @@ class PomeriumService(Service):
 
     name = "pomerium"
 
-    def __init__(self, loaded: Loaded, reactor: Any, writer: LineWriter) -> None:
+    def __init__(
+        self, loaded: Loaded, reactor: Any, writer: LineWriter, source: Callable[[], Loaded] | None = None
+    ) -> None:
+        """``source`` reads the configuration again; without it a reload finds the one that is running."""
         self._loaded = loaded
+        self._source = source or (lambda: loaded)
+        self._hang_up = HangUp(reactor, self.reload)
         self._reactor = reactor
         self._writer = writer
         self._parts = Parts.make(loaded.settings, reactor, writer)
-        dry = DryBuild.of(loaded, self._parts.secrets)
+        dry = DryBuild.of(loaded, self._parts.secrets, reactor.seconds)
+        self._policy_warnings = dry.policies.check.warnings
         self._generation = build_generation(dry, self._parts, 1)
         parts = self._parts
         secure = not loaded.settings.insecure_server
@@ -98,11 +120,37 @@ class PomeriumService(Service):
 
     def startService(self) -> None:
         super().startService()
-        for warning in (*self._loaded.warnings, *self._loaded.left_out):
+        for warning in (*self._loaded.warnings, *self._loaded.left_out, *self._policy_warnings):
             log.warn("{warning}", warning=warning)
         self._listen()
         self._parts.sweep.start()
+        self._hang_up.start()
         self._starting = Deferred.fromCoroutine(self._start())
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Read the configuration again and decide by it from the next request on; SIGHUP does the same.
+
+        Requests under way end as they began. A configuration with problems changes nothing: they are logged
+        and given back. Keys of what is made once for a process keep their values until the next start.
+        """
+        try:
+            loaded, kept = kept_of(self._loaded.settings, self._source())
+            dry = DryBuild.of(loaded, self._parts.secrets, self._reactor.seconds)
+        except ConfigError as error:
+            for line in lines_of(error.problems):
+                log.error("reload: {problem}", problem=line)  # noqa: TRY400 - says it all
+            log.error("reload: nothing was changed, the old configuration decides")  # noqa: TRY400
+            return error.problems
+        before, number = self._generation, self._generation.number + 1
+        self._generation = self._listener.generation = build_generation(dry, self._parts, number)
+        self._loaded = loaded
+        before.close()
+        for line in lines_of((*loaded.warnings, *kept, *dry.policies.check.warnings)):
+            log.warn("reload: {warning}", warning=line)
+        log.info(
+            "reloaded, generation {number}, routes: {count}", number=number, count=len(dry.policies.compiled)
+        )
+        return ()
 
     async def _start(self) -> None:
         try:
@@ -134,6 +182,7 @@ class PomeriumService(Service):
         return int(host.port)
 
     async def _stop(self) -> None:
+        self._hang_up.stop()
         if self._port is not None:
             stopped = self._port.stopListening()
             if stopped is not None:

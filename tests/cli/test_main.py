@@ -23,7 +23,7 @@ def test_help_lists_the_sub_commands_without_importing_them() -> None:
     *help_lines, modules = answer.stdout.strip().splitlines()
     assert modules == "['pomerium_tw.cli']"
     shown = "\n".join(help_lines)
-    for name in ("config", "demo", "run"):
+    for name in ("config", "demo", "policy", "run"):
         assert f"\n  {name} " in shown
 
 
@@ -46,3 +46,18 @@ def test_sub_commands_are_imported_when_asked_for(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("pomerium_tw.cli.import_module", import_module)
     assert CliRunner().invoke(main, ["run"]).exit_code == 0
     assert asked == ["pomerium_tw.cli.run"]
+
+
+def test_the_policy_commands_are_listed_without_importing_them() -> None:
+    script = (
+        "import sys\n"
+        "from pomerium_tw.cli import main\n"
+        "main(['policy', '--help'], standalone_mode=False)\n"
+        "print(sorted(m for m in sys.modules if m.startswith(('pomerium_tw.', 'policy_g', 'twisted'))))\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    *help_lines, modules = answer.stdout.strip().splitlines()
+    assert modules == "['pomerium_tw.cli', 'pomerium_tw.cli.policy']"
+    shown = "\n".join(help_lines)
+    for name in ("check", "convert", "eval", "explain", "fmt"):
+        assert f"\n  {name} " in shown

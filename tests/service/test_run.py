@@ -196,7 +196,7 @@ def test_a_wrong_configuration_makes_no_service(site: Site) -> None:
 def problems(site: Site, text: str) -> list[str]:
     """What a dry build says, the folder left out."""
     found = check(load(site.write(text), {}))
-    return [str(problem).replace(f"{site.folder}{os.sep}", "") for problem in found]
+    return [str(problem).replace(f"{site.folder}{os.sep}", "") for problem in found.problems]
 
 
 def test_a_good_configuration_has_no_problems(site: Site) -> None:

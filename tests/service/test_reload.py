@@ -1,0 +1,183 @@
+"""Reloading under real traffic (spec/threats PO-08, PO-09)."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from pomerium_tw.service import PomeriumService, make_service
+from pomerium_tw.telemetry import LineWriter
+
+from .test_run import _Local
+
+reactor: Any = installed
+IN_FLIGHT = 1000
+OPEN = "{allow: {or: [accept: 1]}}"
+CLOSED = "{allow: {or: [accept: 1]}, deny: {or: [accept: 1]}}"
+
+
+class Slow(Resource):
+    """Answers when it is told to."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Any] = []
+        self.full: Deferred[None] = Deferred()
+
+    def render_GET(self, request: Any) -> int:
+        self.waiting.append(request)
+        if len(self.waiting) == IN_FLIGHT:
+            self.full.callback(None)
+        return NOT_DONE_YET
+
+    def release(self) -> None:
+        for request in self.waiting:
+            request.finish()
+        self.waiting.clear()
+
+
+class Running:
+    """A service behind which the slow upstream stands, with what it logs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.upstream = Slow()
+        self.port = reactor.listenTCP(0, Site(self.upstream), IN_FLIGHT, "127.0.0.1")
+        self.logged = b""
+        self.pool = HTTPConnectionPool(reactor, persistent=False)
+
+    def write(self, policy: str, more: str = "") -> str:
+        file = self.folder / "c.yaml"
+        file.write_text(
+            f"state_dir: {self.folder}\naddress: 127.0.0.1:0\ninsecure_server: true\n"
+            "databroker_storage_type: memory\nroutes:\n"
+            f"  - from: https://app.example.com\n    to: http://127.0.0.1:{self.port.getHost().port}\n"
+            f"    timeout: 0s\n    policy: {policy}\n{more}",
+            "utf-8",
+        )
+        return str(file)
+
+    def log(self, _descriptor: int, data: bytes) -> int:
+        self.logged += data
+        return len(data)
+
+    async def start(self, policy: str) -> None:
+        service = make_service(self.write(policy), {}, writer=LineWriter(1, reactor, self.log))
+        assert isinstance(service, PomeriumService)
+        self.service = service
+        service.startService()
+        await service.ready
+
+    async def stop(self) -> None:
+        await self.service.stopService()
+        await self.port.stopListening()
+
+    def ask(self) -> Deferred[Any]:
+        agent = Agent.usingEndpointFactory(reactor, _Local(self.service.port_number, False), self.pool)
+        return agent.request(b"GET", b"http://app.example.com/")
+
+    def decisions(self) -> set[tuple[int, bool, bool]]:
+        """(version of the route, allow, deny) of every decision in the log."""
+        lines = [json.loads(line) for line in self.logged.splitlines()]
+        found = [line for line in lines if line.get("message") == "authorize check"]
+        return {(line["route-checksum"], line["allow"], line["deny"]) for line in found}
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # A request in flight has two sockets here, one in the upstream, one in the client.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 5 * IN_FLIGHT)), hard))
+    yield Running(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@ensureDeferred
+async def test_each_request_is_decided_wholly_by_one_version(running: Running) -> None:
+    await running.start(OPEN)
+    before = [running.ask() for _ in range(IN_FLIGHT)]
+    await running.upstream.full
+    running.write(CLOSED)
+    assert running.service.reload() == ()
+    after = await gatherResults([running.ask() for _ in range(50)])
+    assert {response.code for response in after} == {403}
+    running.upstream.release()
+    assert {response.code for response in await gatherResults(before)} == {200}
+    await running.stop()
+    versions = running.decisions()
+    assert {(allow, deny) for _version, allow, deny in versions} == {(True, False), (True, True)}
+    assert len(versions) == len({version for version, _allow, _deny in versions}) == 2
+
+
+@ensureDeferred
+async def test_a_bad_file_changes_nothing_and_says_where(running: Running) -> None:
+    await running.start(CLOSED)
+    running.write("{allow: {or: [acept: 1]}}")
+    problems = running.service.reload()
+    assert [str(each).rpartition("/")[2] for each in problems] == [
+        "c.yaml:9:27: unknown policy criterion: acept"
+    ]
+    assert (await running.ask()).code == 403
+    running.write(CLOSED.replace("deny", "deni"))
+    assert running.service.reload()
+    (running.folder / "c.yaml").unlink()
+    assert running.service.reload()
+    assert (await running.ask()).code == 403
+    await running.stop()
+    assert len(running.decisions()) == 1
+
+
+@ensureDeferred
+async def test_what_is_made_once_for_a_process_stays_and_is_named(
+    running: Running,
+) -> None:
+    await running.start(CLOSED)
+    said: list[str] = []
+    running.write(OPEN, "cookie_name: other\n")
+
+    def observer(event: Any) -> None:
+        said.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observer)
+    try:
+        assert running.service.reload() == ()
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    assert any("cookie_name takes effect with the next start" in line for line in said)
+    assert not any("address takes effect" in line for line in said)
+    assert running.service._loaded.settings.cookie_name == "_pomerium"
+    await running.stop()
+
+
+@ensureDeferred
+async def test_sighup_reloads(running: Running) -> None:
+    await running.start(CLOSED)
+    earlier = running.service._generation.number
+    running.write(OPEN)
+    os.kill(os.getpid(), signal.SIGHUP)
+    while running.service._generation.number == earlier:
+        await deferLater(reactor, 0)
+    pending = running.ask()
+    while not running.upstream.waiting:
+        await deferLater(reactor, 0)
+    running.upstream.release()
+    assert (await pending).code == 200
+    await running.stop()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
