@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := setup.cfg pyproject.toml $(shell find pomerium_tw policy_grammar twisted/plugins -type f -not -name '*.pyc' -not -name dropin.cache)
 export PYTHON
 
-.PHONY: run test check bench docs soak clean
+.PHONY: run test check bench bench-policy docs soak clean
 
 run: .venv/run.stamp  ## Start the demo on https://*.localhost:8443
 	@$(BIN)/pomerium-tw demo
@@ -21,6 +21,9 @@ check: .venv/check.stamp  ## Style, types, layers
 
 bench: .venv/bench.stamp  ## Side by side with the peers; needs nginx and wrk
 	PYTHONPATH=. $(BIN)/python -m bench
+
+bench-policy: .venv/bench.stamp  ## The policy engine side by side with Cedar and Rego
+	PYTHONPATH=. $(BIN)/python -m bench.policy
 
 docs: .venv/docs.stamp  ## The manual, in docs/_build/html
 	PYTHONPATH=. $(BIN)/sphinx-build -W -q -b html docs docs/_build/html
