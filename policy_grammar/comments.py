@@ -165,7 +165,7 @@ class _Finder:
         self, place: Place, region: _Region, earlier: _Region | None, later: _Region | None
     ) -> tuple[Key, str]:
         gap = (region, earlier)
-        deepest = 1 << 30
+        deepest = self._depth if gap == self._gap else 1 << 30
         depth = 0
         while depth < deepest and earlier and 0 < earlier.extent.column <= place[1]:
             region, later = earlier, None

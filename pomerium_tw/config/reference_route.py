@@ -117,6 +117,7 @@ _REFUSED = [
         "Another client of the identity provider for this route alone.",
     ),
     Key("idp_client_secret", Status.REFUSED, "text", "", "Secret of that client."),
+    Key("mcp", Status.REFUSED, "map", "", "Makes the route an MCP server or client; mcp_tool sees its calls."),
     Key("regex_rewrite_pattern", Status.REFUSED, "RE2", "", _REWRITE),
     Key("regex_rewrite_substitution", Status.REFUSED, "text", "", _REWRITE),
     Key("host_rewrite_header", Status.REFUSED, "header name", "", _REWRITE),
@@ -129,7 +130,7 @@ _NOT_BUILT = names(
     logo_url regex_priority_order allow_websockets allow_spdy allow_upgrades tls_downstream_server_name
     tls_client_cert tls_client_key tls_client_cert_file tls_client_key_file
     tls_upstream_allow_renegotiation rewrite_response_headers enable_google_cloud_serverless_authentication
-    idp_access_token_allowed_audiences identity_providers depends_on mcp circuit_breaker_thresholds
+    idp_access_token_allowed_audiences identity_providers depends_on circuit_breaker_thresholds
     upstream_tunnel outlier_detection health_checks healthy_panic_threshold load_balancing_policy
     """
 )

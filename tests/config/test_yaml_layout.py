@@ -193,3 +193,8 @@ def test_anchors_are_told_from_their_sign_in_texts() -> None:
 def test_comments_of_a_value_that_is_used_twice_are_kept_once() -> None:
     text = "- allow: &x # one\n    or: # two\n      - user: a # three\n- deny: *x # four\n"
     assert comment_lines(read(text)) == ["# one", "# two", "# three", "# four"]
+
+
+def test_a_comment_further_right_does_not_overtake_the_one_above_it() -> None:
+    text = "- allow:\n    or:\n      - user: a\n# one\n      # two\n- deny: {}\n"
+    assert comment_lines(read(text)) == ["# one", "# two"]
