@@ -9,7 +9,7 @@ sys.path.insert(0, str(HERE))
 
 project = "pomerium_tw"
 copyright = "2026, the pomerium_tw authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "keytable"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "keytable", "criteriatable"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

@@ -14,7 +14,7 @@ from docutils.statemachine import StringList
 from pomerium_tw.config import reference
 
 ROOT = Path(__file__).parent.parent
-NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS"))
+NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS", "_LONG_KEY", "_SHORT_INTEGER"))
 """Documented numbers that bound nothing."""
 
 
@@ -73,8 +73,13 @@ def limits() -> Iterator[tuple[str, str, str, str]]:
 
 def is_number(value: ast.expr | None) -> bool:
     if isinstance(value, ast.BinOp):
-        return is_number(value.left) and is_number(value.right)
+        return all(is_number(part) or is_limit(part) for part in (value.left, value.right))
     return isinstance(value, ast.Constant) and type(value.value) in (int, float)
+
+
+def is_limit(value: ast.expr) -> bool:
+    """The name of another limit, inside a calculation."""
+    return isinstance(value, ast.Name) and value.id.startswith("MAX_")
 
 
 class LimitTable(FromCode):

@@ -117,7 +117,7 @@ _REFUSED = [
         "Another client of the identity provider for this route alone.",
     ),
     Key("idp_client_secret", Status.REFUSED, "text", "", "Secret of that client."),
-    Key("mcp", Status.REFUSED, "map", "", "Makes the route an MCP server or client; mcp_tool sees its calls."),
+    Key("mcp", Status.REFUSED, "map", "", "Makes it an MCP server or client; mcp_tool sees its calls."),
     Key("regex_rewrite_pattern", Status.REFUSED, "RE2", "", _REWRITE),
     Key("regex_rewrite_substitution", Status.REFUSED, "text", "", _REWRITE),
     Key("host_rewrite_header", Status.REFUSED, "header name", "", _REWRITE),
