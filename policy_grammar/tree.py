@@ -6,7 +6,7 @@ Trees compare by meaning: where a node stands and what comments it has do not co
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -109,6 +109,11 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
     comments: Comments = field(default=NO_COMMENTS, compare=False, repr=False)
+
+    @property
+    def criteria(self) -> Iterator[Criterion]:
+        """Every use of a criterion, in order."""
+        return (each for rule in self.rules for operator in rule.operators for each in operator.criteria)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from .ladder import CERTIFICATE_REASONS, DEVICE_UNAUTHENTICATED, decide
 _OUTCOMES = {
     Outcome.ALLOW: "allowed",
     Outcome.LOGIN: "sent to sign in",
-    Outcome.STEP_UP: "sent to register a device",
+    Outcome.STEP_UP: "stopped for a device",
     Outcome.DENY: "denied",
 }
 
@@ -30,7 +30,8 @@ class Verdict:
 
 def verdict(explanation: Explanation) -> Verdict:
     """The decision on an explained request and its reason in words."""
-    decisions = {decision.outcome: decision for decision in map(decide, explanation.possible)}
+    possible = map(decide, explanation.possible)
+    decisions = {(decision.outcome, decision.status): decision for decision in possible}
     if len(decisions) != 1:
         return _unknown(explanation)
     (decision,) = decisions.values()

@@ -54,9 +54,9 @@ def schema(policy_alone: bool, output: Path | None) -> None:
 
 def _schema(policy_alone: bool) -> dict[str, Any]:
     """Composed here: the two rooms do not know each other."""
-    from pomerium_tw.config import schema as of_configurations
-    from pomerium_tw.policy import schema as of_policies
-    from pomerium_tw.service import criteria
+    from pomerium_tw.config import config_schema
+    from pomerium_tw.policy import policy_file_schema, policy_schema
+    from pomerium_tw.service import installed_criteria
 
-    policy = of_policies.policy_schema(criteria.installed_criteria())
-    return policy if policy_alone else of_configurations.config_schema(policy)
+    words = installed_criteria()
+    return policy_file_schema(words) if policy_alone else config_schema(policy_schema(words))

@@ -24,6 +24,7 @@ from .policy_files import (
 from .positions import KeyPath, Positions
 from .problem import ConfigError, Problem
 from .route_settings import InlinePolicy, PolicyFile, PolicyName, RouteSettings
+from .schema import config_schema
 from .settings import CertificatePair, Settings
 from .yaml_layout import has_anchors, read_layout
 
@@ -50,6 +51,7 @@ __all__ = [
     "ServiceURL",
     "Settings",
     "TextFile",
+    "config_schema",
     "decode_policy_text",
     "has_anchors",
     "installed",

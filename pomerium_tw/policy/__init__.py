@@ -18,6 +18,8 @@ from .guard import MAX_MATCH_SECONDS
 from .inputs import INPUTS
 from .interface import ICheckedCriterion, ICriterion
 from .legacy import AccessLists, legacy_policy
+from .prepare import Prepared, prepare
+from .schema import policy_file_schema, policy_schema
 from .surprises import Surprise, surprises
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Match",
     "Node",
     "PolicyError",
+    "Prepared",
     "RecordSource",
     "Records",
     "Surprise",
@@ -52,5 +55,8 @@ __all__ = [
     "decided",
     "decided_signed_in",
     "legacy_policy",
+    "policy_file_schema",
+    "policy_schema",
+    "prepare",
     "surprises",
 ]

@@ -107,9 +107,7 @@ class Explainer:
         Raises PolicyError as :func:`compile_policy` does.
         """
         self._rules = tuple(rule for policy in policies for rule in policy.rules)
-        self._uses = [
-            each for rule in self._rules for operator in rule.operators for each in operator.criteria
-        ]
+        self._uses = [criterion for policy in policies for criterion in policy.criteria]
         self._criteria = criteria
         self._environment = environment
         self._known = known
@@ -185,7 +183,8 @@ def _use(criterion: Criterion, answers: Sequence[Answer], missing: tuple[str, ..
 
 def _written(criterion: Criterion) -> str:
     """The criterion as the text notation writes it, on one line."""
-    lines = to_text(alone(criterion)).splitlines()
+    bare = Criterion(criterion.name, criterion.sub_path, criterion.data)  # without its comments
+    lines = to_text(alone(bare)).splitlines()
     return " ".join(line.strip() for line in lines[2:-2])
 
 

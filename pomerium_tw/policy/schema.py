@@ -15,6 +15,7 @@ from policy_grammar import ACTIONS, OPERATORS
 
 from .interface import ICriterion
 
+_POLICY: Final = "policy_policy"
 _CRITERION: Final = "policy_criterion"
 _RULES: Final = "policy_rules"
 
@@ -39,6 +40,37 @@ _SNIPPETS: Final = [
     },
 ]
 """What editors offer for keys that have no fixed spelling."""
+
+
+def policy_file_schema(criteria: Mapping[str, ICriterion]) -> dict[str, Any]:
+    """The schema of a policy file: one policy, or several with their names and with includes."""
+    policy = policy_schema(criteria)
+    dialect, definitions = policy.pop("$schema"), policy.pop("definitions")
+    entry = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "What routes call it."},
+            "policy": {"$ref": f"#/definitions/{_POLICY}"},
+        },
+        "required": ["policy"],
+        "additionalProperties": False,
+    }
+    keys = {
+        "include": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Other policy files whose policies count as well.",
+        },
+        "policies": {"type": "array", "items": entry, "description": "Policies with their names."},
+    }
+    return {
+        "$schema": dialect,
+        "title": "Policy file",
+        "if": {"type": "object", "anyOf": [{"required": [key]} for key in keys]},
+        "then": {"properties": keys, "additionalProperties": False},
+        "else": {"$ref": f"#/definitions/{_POLICY}"},
+        "definitions": {**definitions, _POLICY: policy},
+    }
 
 
 def policy_schema(criteria: Mapping[str, ICriterion]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pomerium_tw.model import ANONYMOUS, Head, Peer, Request, Target
 from .branches import UNAUTHENTICATED, Call
 from .compiler import compile_policy
 from .criteria import BUILT_IN
+from .environment import Environment
 from .interface import ICriterion
 from .prepare import alone, prepare
 
@@ -33,18 +34,22 @@ _NOBODY = Request(
 
 
 def surprises(
-    policies: Sequence[Policy], criteria: Mapping[str, ICriterion] = BUILT_IN
+    policies: Sequence[Policy],
+    criteria: Mapping[str, ICriterion] = BUILT_IN,
+    environment: Environment = Environment(),  # noqa: B008 - immutable
 ) -> Iterator[Surprise]:
     """Every surprise of the policies, in their order. Criteria of plugins are not run."""
     for policy in policies:
         for rule in policy.rules:
             if rule.action == "allow":
                 for operator in rule.operators:
-                    yield from _of(operator, criteria)
+                    yield from _of(operator, criteria, environment)
 
 
-def _of(operator: Operator, criteria: Mapping[str, ICriterion]) -> Iterator[Surprise]:
-    asking = [each for each in operator.criteria if _asks_who(each, criteria)]
+def _of(
+    operator: Operator, criteria: Mapping[str, ICriterion], environment: Environment
+) -> Iterator[Surprise]:
+    asking = [each for each in operator.criteria if _asks_who(each, criteria, environment)]
     if not asking:
         return
     if operator.kind in ("not", "nor"):
@@ -53,7 +58,7 @@ def _of(operator: Operator, criteria: Mapping[str, ICriterion]) -> Iterator[Surp
         message += f"but for those of whom {whom} is true"
         yield Surprise(operator.span, message, "write whom to let in, and deny the others in a deny rule")
         return
-    holding = [each for each in asking if _holds_for_nobody(each, criteria)]
+    holding = [each for each in asking if _holds_for_nobody(each, criteria, environment)]
     if operator.kind == "and" and len(holding) < len(asking):
         return
     for each in holding:
@@ -61,12 +66,14 @@ def _of(operator: Operator, criteria: Mapping[str, ICriterion]) -> Iterator[Surp
         yield Surprise(each.span, message, "ask for authenticated_user beside it, with and")
 
 
-def _asks_who(criterion: Criterion, criteria: Mapping[str, ICriterion]) -> bool:
-    branches = prepare(criterion, criteria).branches
+def _asks_who(criterion: Criterion, criteria: Mapping[str, ICriterion], environment: Environment) -> bool:
+    branches = prepare(criterion, criteria, environment).branches
     return any(each.reason == UNAUTHENTICATED for each in branches) and not any(
         isinstance(each.when, Call) for each in branches
     )
 
 
-def _holds_for_nobody(criterion: Criterion, criteria: Mapping[str, ICriterion]) -> bool:
-    return compile_policy([alone(criterion)], criteria).evaluate(_NOBODY, ANONYMOUS).allow
+def _holds_for_nobody(
+    criterion: Criterion, criteria: Mapping[str, ICriterion], environment: Environment
+) -> bool:
+    return compile_policy([alone(criterion)], criteria, environment).evaluate(_NOBODY, ANONYMOUS).allow

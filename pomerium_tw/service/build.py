@@ -89,7 +89,8 @@ class DryBuild:
             key = "signing_key_file" if settings.signing_key_file else "signing_key"
             problems.append(Problem(loaded.span(key), str(error)))
         if problems or signing_keys is None:
-            raise ConfigError(sorted(problems, key=_place), loaded.warnings)
+            said = (*loaded.warnings, *loaded.left_out, *policies.check.warnings)
+            raise ConfigError(sorted(problems, key=_place), said)
         return cls(loaded, policies, provider, trust, tuple(certificates), signing_keys)
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twisted.internet.task import Clock
-
 from policy_grammar import Span
 
 from ..authorize import Verdict, verdict
 from ..config import Loaded
 from ..model import Identity, Request, Route
 from ..policy import Explainer, Explanation
-from ..proxy import RoutePlan, Router
-from ..session import owned_cookie_pattern
+from ..proxy import Cluster, RoutePlan, Router
 from .build import DryBuild
 from .routes import build_route
 from .secrets import Secrets
-from .upstreams import build_cluster
 
 
 @dataclass(frozen=True)
@@ -40,9 +36,8 @@ class Explaining:
         self._dry = DryBuild.of(loaded, Secrets.of(loaded.settings), now)
         settings = loaded.settings
         self._spans = {route.id: loaded.span(*path) for path, route in settings.all_routes}
-        cookies = owned_cookie_pattern(settings.cookie_name)
         routes = [build_route(settings, route, "") for _path, route in settings.all_routes]
-        plans = [RoutePlan(each, build_cluster(Clock(), each, self._dry.trust, cookies)) for each in routes]
+        plans = [RoutePlan(each, Cluster(each.name, [])) for each in routes]
         self._router = Router(plans, any_port=settings.flag("match_any_incoming_port"))
 
     def explain(self, request: Request, identity: Identity, known: frozenset[str]) -> Explained | None:

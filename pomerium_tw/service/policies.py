@@ -47,7 +47,8 @@ class Policies:
             self.check.report(error)
             return
 
-        if self._strict and route.policy is not None and not any(policy.rules for policy in policies):
+        written = (rule for policy in policies for rule in policy.rules)
+        if self._strict and route.policy is not None and not any(rule.operators for rule in written):
             span = self._loaded.span(*path, "policy")
             self.check.report(PolicySyntaxError("the policy holds no rule", span, "say who is let in"))
 

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from policy_grammar import Criterion, Policy, PolicySyntaxError
 
 from ..config import Problem, read_policy_file
-from ..policy import STRICT, CompiledPolicy, Environment, ICriterion, compile_policy, surprises
+from ..policy import STRICT, CompiledPolicy, Environment, ICriterion, compile_policy, prepare, surprises
 from .criteria import installed_criteria
 
 log = Logger("pomerium.policy")
@@ -42,14 +42,20 @@ class PolicyCheck:
 
     def compile(self, policy: Policy) -> CompiledPolicy | None:
         """The policy, ready to decide; None where it has a fault."""
+        faulty = [each for each in policy.criteria if not self._good(each)]
+        if faulty:
+            return None
+        for each in surprises([policy], self.criteria, self.environment):
+            self._add(self._surprising, PolicySyntaxError(each.message, each.span, each.hint))
+        return compile_policy([policy], self.criteria, self.environment, on_error=_criterion_failed)
+
+    def _good(self, criterion: Criterion) -> bool:
         try:
-            compiled = compile_policy([policy], self.criteria, self.environment, on_error=_criterion_failed)
+            prepare(criterion, self.criteria, self.environment)
         except PolicySyntaxError as error:
             self.report(error)
-            return None
-        for each in surprises([policy], self.criteria):
-            self._add(self._surprising, PolicySyntaxError(each.message, each.span, each.hint))
-        return compiled
+            return False
+        return True
 
     def report(self, error: PolicySyntaxError) -> None:
         """Note a fault."""

@@ -47,12 +47,11 @@ class Findings(NamedTuple):
 
 def check(loaded: Loaded) -> Findings:
     """What loading and a dry build have to say of a configuration (DESIGN §7.9)."""
-    said = (*loaded.warnings, *loaded.left_out)
     try:
         dry = DryBuild.of(loaded, Secrets.of(loaded.settings))
     except ConfigError as error:
-        return Findings(error.problems, said)
-    return Findings((), (*said, *dry.policies.check.warnings))
+        return Findings(error.problems, error.warnings)
+    return Findings((), (*loaded.warnings, *loaded.left_out, *dry.policies.check.warnings))
 
 
 def make_service(

@@ -28,6 +28,7 @@ MAX_AGE: Final = 60.0
 MAX_INTERMEDIATES: Final = 16
 """Certificates sent along with the leaf that are looked at."""
 MIN_RSA_BITS: Final = 2048
+"""Bits of an RSA key in a client's chain at least."""
 
 _FOR_CLIENTS: Final = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
 _UNREADABLE: Final = (

@@ -89,7 +89,7 @@ def test_a_certificate_reason_counts_although_the_rule_is_false() -> None:
 def test_a_device_is_asked_for() -> None:
     found = judged(text='policy { allow and { domain "example.com"; device type "any" } }')
     assert found.decision is not None and found.decision.outcome is Outcome.STEP_UP
-    assert found.sentence.startswith('sent to register a device: device type "any" at app.ppl:1:')
+    assert found.sentence.startswith('stopped for a device: device type "any" at app.ppl:1:')
 
 
 @pytest.mark.parametrize("text", ["policy { }", "policy { allow or { } }", "policy { deny or { reject } }"])

@@ -10,9 +10,7 @@ from click.testing import CliRunner
 from jsonschema import Draft7Validator
 
 from pomerium_tw.cli import main
-from pomerium_tw.policy import BUILT_IN, ICriterion
-from pomerium_tw.policy.schema import policy_schema
-from pomerium_tw.service import criteria
+from pomerium_tw.policy import BUILT_IN, ICriterion, policy_file_schema
 
 SCHEMA = ["config", "schema"]
 
@@ -21,7 +19,7 @@ SCHEMA = ["config", "schema"]
 def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, ICriterion]:
     """The criteria of this machine; tests put plugins in."""
     found = dict(BUILT_IN)
-    monkeypatch.setattr(criteria, "installed_criteria", lambda: found)
+    monkeypatch.setattr("pomerium_tw.service.installed_criteria", lambda: found)
     return found
 
 
@@ -48,7 +46,7 @@ def test_two_runs_print_the_same() -> None:
 def test_the_schema_of_a_policy_alone_is_printed() -> None:
     result = CliRunner().invoke(main, [*SCHEMA, "--policy"])
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == policy_schema(BUILT_IN)
+    assert json.loads(result.stdout) == policy_file_schema(BUILT_IN)
 
 
 def test_words_of_plugins_are_in_it(known: dict[str, ICriterion]) -> None:

@@ -19,8 +19,7 @@ from pomerium_tw.config.reference import GLOBAL, ROUTE, Key, Status
 from pomerium_tw.config.schema import config_schema
 from pomerium_tw.config.shapes import any_case, shape_of
 from pomerium_tw.config.yaml_source import read_yaml
-from pomerium_tw.policy import BUILT_IN
-from pomerium_tw.policy.schema import policy_schema
+from pomerium_tw.policy import BUILT_IN, policy_schema
 
 from .conftest import Load, pem_pair
 

@@ -13,8 +13,7 @@ from jsonschema import Draft7Validator
 from zope.interface import implementer
 
 from policy_grammar import Criterion, PolicySyntaxError, parse_data
-from pomerium_tw.policy import BUILT_IN, Branch, ICriterion, compile_policy
-from pomerium_tw.policy.schema import policy_schema
+from pomerium_tw.policy import BUILT_IN, Branch, ICriterion, compile_policy, policy_file_schema, policy_schema
 
 Case = dict[str, Any]
 
@@ -205,3 +204,27 @@ def test_a_plugin_without_a_schema_takes_any_data() -> None:
     validator = Draft7Validator(policy_schema({"old": Old()}))  # type: ignore[dict-item]
     assert validator.is_valid(policy({"old": [1]}))
     assert not validator.is_valid(policy({"claim/x": 1}))
+
+
+@pytest.mark.parametrize(
+    ("written", "good"),
+    [
+        ([{"allow": {"or": [{"accept": True}]}}], True),
+        ({"allow": {"or": [{"accept": True}]}}, True),
+        (
+            {
+                "include": ["a.ppl"],
+                "policies": [{"name": "a", "policy": [{"deny": {"or": [{"reject": 1}]}}]}],
+            },
+            True,
+        ),
+        ({"policies": [{"policy": []}]}, True),
+        ({"policies": [{"name": "a"}]}, False),
+        ({"policies": [{"name": "a", "policy": [{"alow": {}}]}]}, False),
+        ({"include": "a.ppl"}, False),
+        ({"include": [], "allow": {}}, False),
+        ({"alow": {}}, False),
+    ],
+)
+def test_a_policy_file_holds_one_policy_or_several(written: Any, good: bool) -> None:
+    assert Draft7Validator(policy_file_schema(BUILT_IN)).is_valid(written) is good

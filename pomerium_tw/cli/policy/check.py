@@ -35,10 +35,10 @@ def _holds_policies(file: Path) -> bool:
     if notation == "ppl":
         return file.suffix.lower() != ".toml"
     try:
-        data, _positions = read_policy_data(read_source(str(file)).text, str(file), notation)
+        text = read_source(str(file)).text
+        return not text.strip() or is_policy(read_policy_data(text, str(file), notation)[0])
     except PolicySyntaxError:
         return False
-    return is_policy(data)
 
 
 def _check(file: Path, *, strict: bool) -> bool:

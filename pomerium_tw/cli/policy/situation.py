@@ -57,6 +57,8 @@ def situation(
     cert: Path | None,
 ) -> Situation:
     """Raises click.UsageError for what cannot be read."""
+    if method != method.upper():
+        raise click.UsageError(f"methods are written in capital letters; {method!r} would be refused (405)")
     request = Request(
         "explained",
         method,
@@ -74,7 +76,7 @@ def situation(
 
 
 def _asked(url: str, method: str, headers: Iterable[str]) -> tuple[Any, Head]:
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    parts = urlsplit(url)
     try:
         host, port = parts.hostname, parts.port
         path = (parts.path or "/").encode("ascii") + (
