@@ -104,6 +104,8 @@ class Identity:
     # What policies read at every request is a plain attribute: a property costs them 30 ns each.
     user_id: str = field(init=False, repr=False)
     """The session's user id, or "" for an anonymous caller."""
+    subject: str | None = field(init=False, repr=False)
+    """The same, None where it is "": for policies, to which an empty user id is none."""
     email: str = field(init=False, repr=False)
     """The directory's address where it has one, else the user's, else "" (spec/ppl §4.1)."""
     domain: str | None = field(init=False, repr=False)
@@ -117,6 +119,7 @@ class Identity:
         claims = {**(session.claims if session else NO_CLAIMS), **(user.claims if user else NO_CLAIMS)}
         derived = {
             "user_id": session.user_id if session else "",
+            "subject": (session.user_id or None) if session else None,
             "email": email,
             "domain": ascii_domain(email.split("@", 2)[1]) if "@" in email else None,
             "claims": {name: tuple(map(_nfc, values)) for name, values in claims.items()},

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
 from pomerium_tw.model import Identity, Request
 
 from .branches import ARGUMENTS, SIGNED_IN, Alternatives, Branch, Call, Expression, Input, Operand
-from .decision_tree import MAX_TREE, SIGNED_OUT, Test, Tests, shown, tree_lines
+from .decision_tree import MAX_TREE, SIGNED_OUT, Test, Tests, shown, tree_of_conjunctions, whole_tree
 from .environment import Environment
 from .evaluation import ALLOWED, DENIED, REASONS, Evaluation, Outcomes, Said
 from .normal import Bits, Side, Term, union
@@ -104,9 +104,11 @@ class Generator:
 
     def _side(self, action: str, side: Side) -> list[str]:
         tests = self._tests(side)
-        few = len({test.source for test in tests.all}) <= MAX_TREE
-        if few and not any(test.yes.variables or test.no.variables for test in tests.all):
-            return tree_lines(action, _FLAGS[action], tests)
+        if not any(test.yes.variables or test.no.variables for test in tests.all):
+            if len(tests.conditions) <= MAX_TREE:
+                return whole_tree(action, _FLAGS[action], tests)
+            if 0 < len(replace(tests, pool=()).conditions) <= MAX_TREE:
+                return tree_of_conjunctions(action, _FLAGS[action], tests)
         lines = [f"{action} = 0"]
         lines += [f"if {test.source}: {action} |= {shown(test.yes)}" for test in tests.pool]
         whole = _grouped((union([test.yes for test in each]), each) for each in tests.conjunctions)
@@ -223,7 +225,7 @@ class Generator:
 def _otherwise(action: str, tests: Tests) -> list[str]:
     """What a side says that is not true; for callers without a session, and for others."""
     bits = [test.no for test in tests.all]
-    if all(each.signed_in == each.anonymous for each in bits):
+    if all(each.same for each in bits):
         return ["else:", *_false(action, tests, Bits.signed)]
     return [
         f"elif {SIGNED_OUT}:",

@@ -29,6 +29,11 @@ class Bits:
     def of(cls, bits: int) -> Bits:
         return cls(bits, bits)
 
+    @property
+    def same(self) -> bool:
+        """Whether a session makes no difference."""
+        return self.signed_in == self.anonymous
+
     def signed(self) -> Bits:
         """As a caller with a session is told."""
         return Bits(self.signed_in, self.signed_in, self.variables)

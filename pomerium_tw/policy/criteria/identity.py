@@ -17,7 +17,7 @@ from ..interface import ICriterion
 from ..matchers import LIST_MATCHER, LIST_SCHEMA, list_matcher
 from .kinds import IDENTITY, Condition, Text, folded, nfc
 
-USER_ID: Final = Input("user_id", ("identity.user_id or None",))
+SUBJECT: Final = Input("subject", ("identity.subject",))
 EMAIL: Final = Input("email", ("identity.email",))
 DOMAIN: Final = Input("domain", ("identity.domain",))
 
@@ -91,13 +91,13 @@ class Groups:
 CRITERIA: Final[tuple[ICriterion, ...]] = (
     Condition(
         "authenticated_user",
-        (USER_ID, " is not None"),
+        (SUBJECT, " is not None"),
         "user-ok",
         "user-unauthorized",
         IDENTITY,
         signed_in=True,
     ),
-    Text("user", USER_ID, "user", IDENTITY, optional=True),
+    Text("user", SUBJECT, "user", IDENTITY, optional=True),
     Text("email", EMAIL, "email", IDENTITY, fold=nfc),
     Text("domain", DOMAIN, "domain", IDENTITY, optional=True, fold=ascii_domain),
     Claim(),
