@@ -219,4 +219,5 @@ def refuse_twins(policies: list[Policy]) -> None:
         first = found.setdefault(policy.name, policy)
         if first is not policy:
             where = f"; the first stands at {first.span}" if first.span.file else ""
-            raise PolicySyntaxError(f"a second policy of the name {policy.name!r}{where}", policy.span)
+            which = f"of the name {policy.name!r}" if policy.name else "without a name"
+            raise PolicySyntaxError(f"a second policy {which}{where}", policy.span)

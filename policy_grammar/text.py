@@ -18,13 +18,14 @@ from .errors import PolicySyntaxError
 from .limits import MAX_DEPTH, MAX_TEXT
 from .remarks import find_comments
 from .span import Span
-from .tree import Document, Policy
+from .tree import OPERATORS, Document, Policy
 from .walk import dressed
 
 MAX_BRACKETS: Final = MAX_DEPTH + 3
 """Brackets open at once: the deepest data, inside a policy, a rule and an operator."""
 
 _QUOTES: Final = 'texts stand in double quotes: "like this"'
+_COMMENTS: Final = "comments begin with #"
 _UNCLOSED: Final = r'a text ends with " on the line where it began; inside it write \"'
 _VALUES: Final = frozenset({"STRING", "NUMBER", "TRUE", "FALSE", "NULL", "LBRACE", "LSQB"})
 """The terminals that a value may begin with."""
@@ -132,10 +133,10 @@ def parse_text(text: str, file: str) -> tuple[Policy, ...]:
 def _explained(error: UnexpectedInput, text: str, file: str) -> PolicySyntaxError:
     if isinstance(error, UnexpectedToken):
         found, expected = _found(error.token), set(error.expected)
-        hint = _hint(error.token.type, expected)
+        hint = _hint(error.token, expected)
     elif isinstance(error, UnexpectedCharacters):
         found, expected = _word_at(text, error.pos_in_stream or 0), set(error.allowed or ())
-        hint = _QUOTES if found.startswith("`'") else ""
+        hint = _QUOTES if found.startswith("`'") else _COMMENTS if found.startswith("`/") else ""
         if text.startswith('"', error.pos_in_stream):
             found, hint = (
                 "a text without its closing quote",
@@ -158,13 +159,27 @@ def _awaited(expected: set[str]) -> str:
     return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
-def _hint(found: str, expected: set[str]) -> str:
+def _hint(token: Token, expected: set[str]) -> str:
+    found = token.type
     if found == "_COLON":
         return "no colon stands between a criterion and its value"
     if found in ("NAME", "KEY") and expected >= _VALUES:
         return _QUOTES
-    if found in ("NAME", "KEY") and "LBRACE" in expected:
-        return 'rules stand inside a policy: policy "name" { allow or { … } }'
+    if "LBRACE" in expected:
+        return _block_hint(token, expected)
+    if found == "_COMMA" and "_NL" in expected:
+        return "criteria and rules end with a new line or `;`"
+    return ""
+
+
+def _block_hint(token: Token, expected: set[str]) -> str:
+    found = token.type
+    if found == "_NL":
+        return "the `{` stands on the same line"
+    if found in ("NAME", "KEY") and "STRING" in expected and token not in OPERATORS:
+        return 'the name of a policy stands in double quotes: policy "name" { … }'
+    if found in ("NAME", "KEY", "STRING", "RBRACE"):
+        return 'rules stand inside a policy, criteria inside an operator: policy "a" { allow or { accept } }'
     return ""
 
 

@@ -77,7 +77,7 @@ def _sentence(explanation: Explanation, decision: Decision, deciding: tuple[Node
     first, others = deciding[0], len(deciding) - 1
     also = f", and so for {others} more" if others else ""
     if CRITERION_ERROR in first.reasons:
-        return f"{what}: {_at(first)} failed to answer"
+        return f"{what}: {_at(first)} failed to answer: {first.failure}"
     if decision.outcome is Outcome.LOGIN:
         return f"{what}: {_at(first)} asks who is there, and nobody is signed in"
     if decision.outcome is Outcome.STEP_UP:

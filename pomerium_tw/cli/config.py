@@ -58,5 +58,5 @@ def _schema(policy_alone: bool) -> dict[str, Any]:
     from pomerium_tw.policy import policy_file_schema, policy_schema
     from pomerium_tw.service import installed_criteria
 
-    words = installed_criteria()
+    words = installed_criteria().by_name
     return policy_file_schema(words) if policy_alone else config_schema(policy_schema(words))

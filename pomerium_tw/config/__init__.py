@@ -23,6 +23,7 @@ from .policy_files import (
 )
 from .positions import KeyPath, Positions
 from .problem import ConfigError, Problem
+from .reference import is_key
 from .route_settings import InlinePolicy, PolicyFile, PolicyName, RouteSettings
 from .schema import config_schema
 from .settings import CertificatePair, Settings
@@ -55,6 +56,7 @@ __all__ = [
     "decode_policy_text",
     "has_anchors",
     "installed",
+    "is_key",
     "load",
     "notation_of",
     "parse_policy_document",

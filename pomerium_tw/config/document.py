@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .positions import Positions
@@ -14,3 +14,5 @@ class Document:
 
     data: Any
     positions: Positions
+    text: str = field(default="", repr=False)
+    """What it was read from."""

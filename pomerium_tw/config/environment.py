@@ -45,7 +45,7 @@ def overlay(document: Document, environ: Mapping[str, str]) -> Document:
             document.positions.graft(path, positions)
     if problems:
         raise ConfigError(problems)
-    return Document(data, document.positions)
+    return Document(data, document.positions, document.text)
 
 
 def _decode(name: str, written: str, place: Span) -> tuple[Any, Positions]:

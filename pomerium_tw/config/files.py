@@ -108,9 +108,9 @@ def read_bytes(value: Any, info: ValidationInfo, most: int = MAX_FILE_BYTES) -> 
             data = stream.read(most + 1)
             exposed = bool(os.fstat(stream.fileno()).st_mode & stat.S_IROTH)
     except OSError as error:
-        raise DecodeError(f"{path}: the file of {info.field_name} cannot be read: {error.strerror}") from None
+        raise DecodeError(f"{path} cannot be read: {error.strerror}") from None
     if len(data) > most:
-        raise DecodeError(f"{path}: the file of {info.field_name} is longer than {most} bytes")
+        raise DecodeError(f"{path} is longer than {most} bytes")
     return path, data, exposed
 
 

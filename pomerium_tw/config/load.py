@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -40,6 +40,8 @@ class Loaded:
     settings: Settings
     spans: Positions
     warnings: tuple[Problem, ...]
+    text: str = field(default="", repr=False)
+    """The file as it is written, to show a line of it that holds no secret."""
 
     @property
     def left_out(self) -> tuple[Problem, ...]:
@@ -89,6 +91,7 @@ class _Loader:
 
     def __init__(self, document: Document, base: Path) -> None:
         self._positions = document.positions
+        self._text = document.text
         self._base = base
         self._triage = Triage(document)
         self._problems = list(self._triage.problems)
@@ -110,7 +113,7 @@ class _Loader:
         warnings = sorted(self._warnings, key=_by_place)
         if self._problems:
             raise ConfigError(sorted(self._problems, key=_by_place), warnings)
-        return Loaded(settings, self._positions, tuple(warnings))
+        return Loaded(settings, self._positions, tuple(warnings), self._text)
 
     def _decode(self, model: type[_Model], keys: Mapping[str, Any], at: KeyPath) -> _Model:
         """Decode what decodes; keys that fail are reported and take their defaults, for the later checks."""

@@ -50,7 +50,9 @@ class Plugins(Generic[_P]):
             shown = f"{point.name} = {point.value}"
             try:
                 yield shown, point.load()
-            except Exception as error:  # whatever a foreign module raises at import
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # whatever a foreign module raises at import, SystemExit too
                 self._refuse(shown, f"it cannot be loaded: {error!r}")
 
     def _admit(self, shown: str, candidate: object) -> None:

@@ -11,7 +11,7 @@ from .reference_global import GLOBAL_KEYS
 from .reference_key import Key, Status
 from .reference_route import ROUTE_KEYS
 
-__all__ = ["GLOBAL", "ROUTE", "Key", "Status", "closest", "environment_names"]
+__all__ = ["GLOBAL", "ROUTE", "Key", "Status", "closest", "environment_names", "is_key"]
 
 
 def _table(keys: Iterable[Key]) -> Mapping[str, Key]:
@@ -40,3 +40,8 @@ def environment_names() -> dict[str, tuple[str, ...]]:
         for member in key.members:
             names[f"{key.name}_{member}".upper()] = (key.name, member)
     return names
+
+
+def is_key(name: str) -> bool:
+    """Whether a configuration has a key of that name, in force or not."""
+    return name in GLOBAL

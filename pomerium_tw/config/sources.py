@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from policy_grammar import Span
@@ -22,7 +23,7 @@ def read_file(path: Path) -> Document:
     text = _text(path, file)
     readers = {".toml": read_toml, ".json": read_json}
     document = readers.get(path.suffix.lower(), read_yaml)(text, file)
-    return _mapping(document, file)
+    return replace(_mapping(document, file), text=text)
 
 
 def read_json(text: str, file: str) -> Document:

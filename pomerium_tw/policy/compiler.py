@@ -17,7 +17,7 @@ from .interface import ICriterion
 from .prepare import prepare
 
 
-def _unheard(_criterion: Criterion | None, _error: Exception) -> None:
+def _unheard(_criterion: Criterion | None, _error: BaseException) -> None:
     """Nobody asked to be told."""
 
 

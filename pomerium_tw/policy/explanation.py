@@ -41,6 +41,8 @@ class Answer:
     value: bool
     said: frozenset[Said]
     """Reasons and data."""
+    failure: str = ""
+    """What kept it from answering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Node:
     """Of a criterion that is known."""
     missing: tuple[str, ...] = ()
     """Inputs (names of ``INPUTS``) that this criterion reads and that are not known."""
+    failure: str = ""
+    """What kept this criterion from answering."""
     children: tuple[Node, ...] = ()
 
     @property
@@ -132,10 +136,15 @@ class Explainer:
         return tuple(dict.fromkeys(answers))
 
     def _answer(self, criterion: Criterion, request: Request, identity: Identity) -> Answer:
-        found = compile_policy([alone(criterion)], self._criteria, self._environment).evaluate(
-            request, identity
-        )
-        return Answer(found.allow, found.allow_reasons | frozenset(found.allow_data.items()))
+        failures: list[str] = []
+
+        def failed(_criterion: Criterion | None, error: BaseException) -> None:
+            failures.append(repr(error))
+
+        compiled = compile_policy([alone(criterion)], self._criteria, self._environment, on_error=failed)
+        found = compiled.evaluate(request, identity)
+        said = found.allow_reasons | frozenset(found.allow_data.items())
+        return Answer(found.allow, said, "".join(failures))
 
     def _evaluations(self, answers: Mapping[int, Sequence[Answer]]) -> Iterator[Evaluation]:
         """What the whole comes to, for every combination of what the unknown criteria may say."""
@@ -178,7 +187,8 @@ def _use(criterion: Criterion, answers: Sequence[Answer], missing: tuple[str, ..
     values = {each.value for each in answers}
     value = values.pop() if len(values) == 1 and CRITERION_ERROR not in reasons else None
     said = frozenset() if missing else reasons
-    return Node("criterion", _written(criterion), criterion.span, value, said, missing)
+    failure = answers[0].failure
+    return Node("criterion", _written(criterion), criterion.span, value, said, missing, failure)
 
 
 def _written(criterion: Criterion) -> str:

@@ -12,14 +12,14 @@ from .branches import Match
 MAX_MATCH_SECONDS: Final = 0.05
 """A match that ran longer denies from then on (threats PO-11): it cannot be cut off, and others wait."""
 
-OnError = Callable[[Criterion | None, Exception], None]
+OnError = Callable[[Criterion | None, BaseException], None]
 """Told of each criterion that failed, and how; None for a failure outside of any plugin's criterion."""
 
 
 class CriterionFailedError(Exception):
     """A criterion gave no usable answer."""
 
-    def __init__(self, criterion: Criterion, cause: Exception) -> None:
+    def __init__(self, criterion: Criterion, cause: BaseException) -> None:
         super().__init__(criterion.key, cause)
         self.criterion = criterion
         self.cause = cause
@@ -41,7 +41,9 @@ class GuardedMatch:
         started = self._clock()
         try:
             answer: object = self._match(*arguments)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too is no answer
             raise CriterionFailedError(self._criterion, error) from error
         if (spent := self._clock() - started) > MAX_MATCH_SECONDS:
             self._overrun = TimeoutError(

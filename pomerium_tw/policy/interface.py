@@ -39,5 +39,8 @@ class ICriterion(Interface):
 class ICheckedCriterion(ICriterion):
     """A criterion whose data must also fit the world around the policy, such as the record types known."""
 
-    def check(criterion: Criterion, environment: Environment) -> None:  # noqa: N805
-        """Called after ``prepare``; raises PolicyError for data that means nothing in this environment."""
+    def check(criterion: Criterion, environment: Environment) -> frozenset[str]:  # noqa: N805
+        """Called after ``prepare``; the inputs that this use of it reads, some of ``reads``.
+
+        Raises PolicyError for data that means nothing in this environment.
+        """

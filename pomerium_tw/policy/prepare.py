@@ -33,19 +33,19 @@ def prepare(
     """What the criterion can say, checked. Raises PolicyError, whatever a plugin raises."""
     meaning = _lookup(criterion, criteria)
     try:
-        branches = tuple(meaning.prepare(criterion))
+        branches, reads = tuple(meaning.prepare(criterion)), meaning.reads
         if ICheckedCriterion.providedBy(meaning):
-            meaning.check(criterion, environment)
+            reads = meaning.check(criterion, environment)
     except PolicyError:
         raise
     except Exception as error:
         raise PolicyError(f"{criterion.name} cannot read its data: {error!r}", criterion.span) from error
-    if unknown := meaning.reads - INPUTS:
+    if unknown := reads - INPUTS:
         raise PolicyError(f"{criterion.name} reads {sorted(unknown)}, which no request has", criterion.span)
     if [branch.when is None for branch in branches] != [False] * (len(branches) - 1) + [True]:
         message = f"the last answer of {criterion.name}, and only the last, must have no condition"
         raise PolicyError(message, criterion.span)
-    return Prepared(tuple(_called(branch, criterion) for branch in branches), frozenset(meaning.reads))
+    return Prepared(tuple(_called(branch, criterion) for branch in branches), frozenset(reads))
 
 
 def alone(criterion: Criterion) -> Policy:

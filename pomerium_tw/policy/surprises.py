@@ -1,4 +1,4 @@
-"""Policies that let callers in without a session although they seem to ask who is there (spec/ppl §4.4).
+"""Policies that mean more than they seem to: most let callers in without a session (spec/ppl §4.4).
 
 Pomerium's meaning stays as it is; these are warnings, and errors where the policy has to be strict.
 """
@@ -14,6 +14,7 @@ from pomerium_tw.model import ANONYMOUS, Head, Peer, Request, Target
 from .branches import UNAUTHENTICATED, Call
 from .compiler import compile_policy
 from .criteria import BUILT_IN
+from .criteria.kinds import UNUSED
 from .environment import Environment
 from .interface import ICriterion
 from .prepare import alone, prepare
@@ -40,10 +41,19 @@ def surprises(
 ) -> Iterator[Surprise]:
     """Every surprise of the policies, in their order. Criteria of plugins are not run."""
     for policy in policies:
+        yield from _of_data(policy, criteria)
         for rule in policy.rules:
             if rule.action == "allow":
                 for operator in rule.operators:
                     yield from _of(operator, criteria, environment)
+
+
+def _of_data(policy: Policy, criteria: Mapping[str, ICriterion]) -> Iterator[Surprise]:
+    """``accept: false`` lets everybody in."""
+    for each in policy.criteria:
+        if each.data is False and criteria[each.name].accepts == UNUSED:
+            message = f"{each.key} takes no data: false changes nothing"
+            yield Surprise(each.where(), message, "remove the criterion, or write it under not")
 
 
 def _of(

@@ -11,7 +11,7 @@ from .listener import Listener
 from .plan import RoutePlan, header_lines
 from .response import ResponseRules
 from .router import Router
-from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep
+from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep, reserved
 from .sweep import Sweep
 from .target import TargetRules, parse_target
 
@@ -43,4 +43,5 @@ __all__ = [
     "alias",
     "header_lines",
     "parse_target",
+    "reserved",
 ]

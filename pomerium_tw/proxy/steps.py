@@ -60,10 +60,10 @@ class RouteStep:
         request = exchange.request
         path = request.target.path
         service = self._services.get(request.head.host)
-        if service is not None and (path in service[0] or _reserved(path)):
+        if service is not None and (path in service[0] or reserved(path)):
             return self._serve(exchange, service[1])
         if path.startswith("/.") or path in _OWN_PATHS:
-            if _reserved(path) and (path in _ANYWHERE or self._knows(request.head)):
+            if reserved(path) and (path in _ANYWHERE or self._knows(request.head)):
                 return self._serve(exchange, self._own)
         elif request.target is ASTERISK:
             return Respond(_ABOUT_SERVER, "direct_response")
@@ -82,7 +82,8 @@ class RouteStep:
         return Serve(tree)
 
 
-def _reserved(path: str) -> bool:
+def reserved(path: str) -> bool:
+    """Whether the address is one of ours on every host, whatever the routes say."""
     return path in _OWN_PATHS or path.startswith(_OWN_PREFIXES)
 
 

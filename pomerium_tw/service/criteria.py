@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 
 from twisted.plugin import IPlugin
@@ -19,16 +19,15 @@ ENTRY_POINT_GROUP = "pomerium_tw.criteria"
 
 def installed_criteria(
     plugins: Iterable[object] | None = None, points: Iterable[EntryPoint] | None = None
-) -> Mapping[str, ICriterion]:
-    """Criteria by name. A plugin that is broken, or takes a built-in word, is left out and logged.
+) -> Plugins[ICriterion]:
+    """Criteria by name. A plugin that is broken, or takes a built-in word, is left out and told of.
 
     ``plugins`` and ``points``: what both doors give, for those who know better than to look.
     """
-    found: Plugins[ICriterion] = Plugins(
+    return Plugins(
         ICriterion,
         lambda criterion: criterion.name,
         "a criterion",
         [*BUILT_IN.values(), *(twisted_plugins(ICriterion) if plugins is None else plugins)],
         installed(ENTRY_POINT_GROUP) if points is None else points,
     )
-    return found.by_name

@@ -22,6 +22,7 @@ class Policies:
         world = Environment(now=now, records=ExternalData(settings.external_data))
         self._strict = settings.strict_policy
         self.check = PolicyCheck(world, strict=self._strict)
+        self.check.know(loaded.span().file, loaded.text)
         self.compiled: dict[str, CompiledPolicy] = {}
         """Route id → policy."""
         self._named: dict[str, Policy] = {}
@@ -86,6 +87,8 @@ class Policies:
 
     def _by_name(self, name: str, span: Span) -> Policy:
         found = self._named.get(name)
+        if found is None and self.check.unread:
+            return Policy(name)  # it may stand in a file whose faults are told
         if found is None:
             known = sorted(self._named)
             hint = did_you_mean(name, known) if known else "list its file under policy_files"

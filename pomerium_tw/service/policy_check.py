@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.logger import Logger
 
-from policy_grammar import Criterion, Policy, PolicySyntaxError
+from policy_grammar import NOWHERE, Criterion, Policy, PolicySyntaxError
 
 from ..config import Problem, read_policy_file
 from ..policy import STRICT, CompiledPolicy, Environment, ICriterion, compile_policy, prepare, surprises
 from .criteria import installed_criteria
 
 log = Logger("pomerium.policy")
+
+_SECRET = re.compile(r"^.*(?:secret|key|token|password).*$", re.IGNORECASE | re.MULTILINE)
 
 
 class PolicyCheck:
@@ -22,11 +25,18 @@ class PolicyCheck:
     def __init__(self, environment: Environment, *, strict: bool) -> None:
         """``strict``: what policies mean that they do not seem to is an error (``strict_policy``)."""
         self.environment = environment
-        self.criteria: Mapping[str, ICriterion] = {**installed_criteria(), **(STRICT if strict else {})}
+        installed = installed_criteria()
+        self.criteria: Mapping[str, ICriterion] = {**installed.by_name, **(STRICT if strict else {})}
         self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
+        self.warnings = [Problem(NOWHERE, f"a plugin is not used: {each}") for each in installed.problems]
+        self.unread = 0
+        """Policy files that have faults."""
         self._surprising = self.problems if strict else self.warnings
         self._texts: dict[str, str] = {}
+
+    def know(self, file: str, text: str) -> None:
+        """The text of a configuration, to show lines of; those that may hold a secret are not."""
+        self._texts[file] = _SECRET.sub("", text)
 
     def read(self, path: Path, text: str | None = None) -> tuple[Policy, ...]:
         """The policies of a file and of what it includes; none where there is a fault."""
@@ -36,6 +46,7 @@ class PolicyCheck:
             found = read_policy_file(path, text)
         except PolicySyntaxError as error:
             self.report(error)
+            self.unread += 1
             return ()
         self._texts |= found.texts
         return found.policies
@@ -69,7 +80,7 @@ class PolicyCheck:
             problems.append(problem)
 
 
-def _criterion_failed(criterion: Criterion | None, error: Exception) -> None:
+def _criterion_failed(criterion: Criterion | None, error: BaseException) -> None:
     name = criterion.name if criterion else "a policy"
     place = str(criterion.span) if criterion else ""
     log.error("criterion {name} failed and denies: {error!r} ({place})", name=name, error=error, place=place)

@@ -122,4 +122,4 @@ def test_a_criterion_that_fails_is_named() -> None:
 
     policies = parse_text("policy { allow or { accept\n shaky } }", "app.ppl")
     found = verdict(Explainer(policies, {**BUILT_IN, "shaky": shaky}).explain(request(), ANONYMOUS))
-    assert found.sentence == "denied (403): shaky at app.ppl:2:2 failed to answer"
+    assert found.sentence == "denied (403): shaky at app.ppl:2:2 failed to answer: RuntimeError('no')"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ SCHEMA = ["config", "schema"]
 def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, ICriterion]:
     """The criteria of this machine; tests put plugins in."""
     found = dict(BUILT_IN)
-    monkeypatch.setattr("pomerium_tw.service.installed_criteria", lambda: found)
+    monkeypatch.setattr("pomerium_tw.service.installed_criteria", lambda: SimpleNamespace(by_name=found))
     return found
 
 

@@ -173,9 +173,7 @@ def test_faults_of_networks(fault: Fault, record: str, message: str) -> None:
 def test_other_files_are_refused(fault: Fault, problems: Problems, tmp_path: Path) -> None:
     assert fault("s.yaml", "[]") == "s.yaml: the file is neither .json nor .csv"
     (problem,) = problems(entry("none.csv"))
-    assert problem.endswith(
-        f"{tmp_path}/none.csv: the file of file cannot be read: No such file or directory"
-    )
+    assert problem.endswith(f"{tmp_path}/none.csv cannot be read: No such file or directory")
     (tmp_path / "s.csv").write_bytes(b"id\n\xff\n")
     (problem,) = problems(entry("s.csv"))
     assert problem.endswith("s.csv: the file is not UTF-8 text")
@@ -185,7 +183,7 @@ def test_files_have_limits(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(record_files, "MAX_RECORDS", 2)
     assert fault("s.csv", "id\na\nb\nc\n") == "s.csv: the file has more than 2 records"
     monkeypatch.setattr(external_data, "MAX_RECORDS_BYTES", 5)
-    assert fault("s.csv", "id\na\nb\n") == "s.csv: the file of file is longer than 5 bytes"
+    assert fault("s.csv", "id\na\nb\n") == "s.csv is longer than 5 bytes"
 
 
 @pytest.mark.parametrize(

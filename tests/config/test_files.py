@@ -60,8 +60,7 @@ def test_broken_files_name_path_and_key(problems: Problems, tmp_path: Path) -> N
     assert problems(text) == [
         f"1:21: shared_secret_file: {tmp_path}/short: the secret is 3 bytes long, not 32",
         f"2:25: idp_client_secret_file: {tmp_path}/empty: the file is empty",
-        f"3:21: cookie_secret_file: {tmp_path}/none: the file of cookie_secret_file cannot be read:"
-        " No such file or directory",
+        f"3:21: cookie_secret_file: {tmp_path}/none cannot be read: No such file or directory",
     ]
 
 

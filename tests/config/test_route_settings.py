@@ -119,11 +119,10 @@ def test_wrong_values_are_refused_in_place(problems: Problems, line: str, proble
 
 def test_a_missing_file_names_path_and_key(problems: Problems, tmp_path: Path) -> None:
     assert problems(BASE + "    tls_custom_ca_file: ca.pem\n") == [
-        f"4:25: tls_custom_ca_file: {tmp_path}/ca.pem: the file of tls_custom_ca_file cannot be read:"
-        " No such file or directory"
+        f"4:25: tls_custom_ca_file: {tmp_path}/ca.pem cannot be read: No such file or directory"
     ]
     assert problems(BASE + "    policy: {file: p.ppl}\n") == [
-        f"4:13: policy: {tmp_path}/p.ppl: the file of policy cannot be read: No such file or directory"
+        f"4:13: policy: {tmp_path}/p.ppl cannot be read: No such file or directory"
     ]
 
 

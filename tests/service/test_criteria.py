@@ -44,24 +44,28 @@ def point(name: str, value: str) -> EntryPoint:
 
 
 def test_built_in_words_are_there_without_any_plugin() -> None:
-    assert dict(installed_criteria([], [])) == dict(BUILT_IN)
+    assert dict(installed_criteria([], []).by_name) == dict(BUILT_IN)
 
 
 def test_both_doors_are_looked_through() -> None:
     points = [point("spelled", "tests.service.test_criteria:Spelled")]
-    found = installed_criteria([weekend], [])
+    found = installed_criteria([weekend], []).by_name
     assert found["weekend"] is weekend
-    assert "spelled" not in installed_criteria([], points)  # a class is no criterion, its instance is
-    found = installed_criteria([], [point("weekend", "tests.service.test_criteria:weekend")])
+    assert "spelled" not in installed_criteria([], points).by_name  # a class is no criterion, its instance is
+    found = installed_criteria([], [point("weekend", "tests.service.test_criteria:weekend")]).by_name
     assert found["weekend"] is weekend
 
 
 def test_a_plugin_cannot_take_a_built_in_word() -> None:
-    assert installed_criteria([usurper], [])["domain"] is BUILT_IN["domain"]
+    assert installed_criteria([usurper], []).by_name["domain"] is BUILT_IN["domain"]
 
 
 def test_a_broken_plugin_is_left_out() -> None:
-    assert dict(installed_criteria([], [point("lost", "no.such.module:word")])) == dict(BUILT_IN)
+    found = installed_criteria([], [point("lost", "no.such.module:word")])
+    assert dict(found.by_name) == dict(BUILT_IN)
+    assert found.problems == [
+        "lost = no.such.module:word: it cannot be loaded: ModuleNotFoundError(\"No module named 'no'\")"
+    ]
 
 
 @pytest.fixture

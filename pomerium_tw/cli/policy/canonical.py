@@ -15,11 +15,19 @@ from policy_grammar import (
     Span,
     comment_lines,
     has_document_keys,
+    nearest,
     to_document_data,
     to_text,
     to_yaml,
 )
-from pomerium_tw.config import Notation, has_anchors, parse_policy_document, read_layout, read_policy_data
+from pomerium_tw.config import (
+    Notation,
+    has_anchors,
+    is_key,
+    parse_policy_document,
+    read_layout,
+    read_policy_data,
+)
 
 from .sources import Source
 
@@ -48,7 +56,10 @@ def is_policy(data: Any) -> bool:
     """Whether YAML data is a policy document, in place of a configuration."""
     if not isinstance(data, Mapping):
         return True
-    return not data or has_document_keys(data) or any(action in data for action in ACTIONS)
+    if not data or has_document_keys(data) or any(action in data for action in ACTIONS):
+        return True
+    # A misspelt word is no key of a configuration, and near to one of ours.
+    return all(not is_key(str(key)) and nearest(str(key), ACTIONS) for key in data)
 
 
 def written(document: Document, notation: Notation, source: Source) -> str:
@@ -81,7 +92,7 @@ def _json(source: Source, data: Any) -> str:
 
 def _laid_out(source: Source, data: Any) -> str:
     """YAML with regular indentation and blanks; order, comments, anchors and scalars stay as written."""
-    text, previous = source.text, ""
+    text, previous = source.text.replace("\r\n", "\n"), ""
     for _ in range(_PASSES):
         if text == previous:
             break
@@ -134,6 +145,6 @@ def _round_trip(text: str, source: Source, listed: bool) -> str:
     out = io.StringIO()
     try:
         yaml.dump(yaml.load(text), out)
-    except YAMLError as error:
+    except (YAMLError, NotImplementedError) as error:
         raise _lossy(source, str(error).partition("\n")[0]) from None
     return out.getvalue()

@@ -26,18 +26,23 @@ def eval_cases(cases: Path) -> None:
     """
     from .cases import answer
 
+    try:
+        text = cases.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{cases} cannot be read: {error}") from None
     broken = False
-    for number, line in enumerate(cases.read_text("utf-8").splitlines(), 1):
+    # Lines end as JSON Lines has them: other separators may stand in texts.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             case = json.loads(line)
             case_id = case["id"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             click.echo(f"{cases}:{number}: a case is a JSON object with an id", err=True)
             broken = True
             continue
-        click.echo(json.dumps({"id": case_id, **_answered(answer, case)}, ensure_ascii=False))
+        click.echo(json.dumps({"id": case_id, **_answered(answer, case)}))
     sys.exit(1 if broken else 0)
 
 

@@ -70,11 +70,18 @@ def explain(config_file: Path, url: str, at: float | None, **given: Any) -> None
     Nothing is started and nobody is asked: who is signed in is what the options say. Exits with 0 whatever
     the decision is, with 1 where the configuration cannot be used, with 2 where an option cannot be read.
     """
+    from pomerium_tw.proxy import reserved
+
     from .situation import situation
 
     asked = situation(url, **given)
     explained = _explained(config_file, at, asked)
     click.echo(f"{asked.request.method} {asked.request.url}, {asked.who}")
+    if reserved(asked.request.target.path):
+        click.echo(
+            "no policy is asked: pomerium_tw answers this address itself, on every host that it serves"
+        )
+        return
     if explained is None:
         click.echo("denied (404): no route takes this request")
         return

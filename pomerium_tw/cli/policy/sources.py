@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -54,17 +55,24 @@ def looks_like_yaml(text: str) -> bool:
 def write_whole(path: Path, text: str) -> None:
     """Put a text in place of a file's content: readers see the old or the new one, never a part.
 
-    A link stays a link; the mode stays what it was. Raises OSError and leaves the file alone.
+    A link stays a link; mode and owner stay what they were. Raises OSError and leaves the file alone.
     """
     target = Path(os.path.realpath(path))
+    owner: tuple[int, int] | None = None
     try:
-        mode = target.stat().st_mode & 0o7777
+        found = target.stat()
     except FileNotFoundError:
         mode = 0o666 & ~_umask()
+    else:
+        mode, owner = found.st_mode & 0o7777, (found.st_uid, found.st_gid)
+        if not mode & 0o222:
+            raise PermissionError(errno.EACCES, "it is read-only")
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     written = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             stream.write(text)
             stream.flush()

@@ -158,6 +158,10 @@ _SCHEMA: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
+_BY_CALLER: Final = frozenset({"records", "identity"})
+_BY_CONNECTION: Final = frozenset({"records", "address", "certificate"})
+
+
 @implementer(ICheckedCriterion)
 @dataclass(frozen=True)
 class Record:
@@ -171,7 +175,7 @@ class Record:
         "an object of type, field and operators: exists, <, <=, =, >, >=, and those on texts and lists"
     )
     schema: ClassVar[Mapping[str, Any]] = _SCHEMA
-    reads: ClassVar[frozenset[str]] = frozenset({"records", "identity", "address", "certificate"})
+    reads: ClassVar[frozenset[str]] = _BY_CALLER | _BY_CONNECTION
 
     def prepare(self, criterion: Criterion) -> tuple[Branch, ...]:
         data = _read(criterion)
@@ -184,11 +188,14 @@ class Record:
             Branch(None, False, "record-unauthorized"),
         )
 
-    def check(self, criterion: Criterion, environment: Environment) -> None:
-        """Raises PolicyError where there are no records of the type."""
-        types = environment.records.types
-        if types is None or criterion.data["type"] in types:
-            return
+    def check(self, criterion: Criterion, environment: Environment) -> frozenset[str]:
+        """What finds a record of that type. Raises PolicyError where there are none."""
+        records, record_type = environment.records, criterion.data["type"]
+        types = records.types
+        if types is None:
+            return self.reads
+        if record_type in types:
+            return _BY_CALLER if records.needs_session(record_type) else _BY_CONNECTION
         hint = (
             did_you_mean(criterion.data["type"], sorted(types))
             if types
