@@ -31,7 +31,7 @@ class Verdict:
 def verdict(explanation: Explanation) -> Verdict:
     """The decision on an explained request and its reason in words."""
     possible = map(decide, explanation.possible)
-    decisions = {(decision.outcome, decision.status): decision for decision in possible}
+    decisions = {(each.outcome, each.status, each.deny): each for each in possible}
     if len(decisions) != 1:
         return _unknown(explanation)
     (decision,) = decisions.values()

@@ -17,6 +17,7 @@ from .identity import (
     Session,
     User,
     ascii_domain,
+    believable_email,
     flatten_claims,
 )
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
@@ -48,6 +49,7 @@ __all__ = [
     "Upstream",
     "User",
     "ascii_domain",
+    "believable_email",
     "flatten_claims",
     "redirect",
 ]

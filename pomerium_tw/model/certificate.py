@@ -57,9 +57,11 @@ class ClientCertificate:
     def _names(
         self, kind: type[x509.DNSName] | type[x509.RFC822Name] | type[x509.UniformResourceIdentifier]
     ) -> list[str]:
-        extensions = self.parsed.extensions
         try:
+            extensions = self.parsed.extensions
             names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
             return []
+        except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+            raise ValueError(f"the names of the certificate cannot be read: {error}") from error
         return [str(name) for name in names.get_values_for_type(kind)]

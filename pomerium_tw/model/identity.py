@@ -166,6 +166,13 @@ def ascii_domain(name: str) -> str:
         return name
 
 
+def believable_email(identity: Identity) -> str | None:
+    """The e-mail address if it has one ``@`` and the provider does not say that it is unverified."""
+    verified = identity.claims.get("email_verified", (True,))
+    good = identity.email.count("@") == 1 and verified in ((True,), ("true",))
+    return identity.email if good else None
+
+
 ANONYMOUS = Identity()
 """A caller without a session."""
 

@@ -30,6 +30,8 @@ class Call:
     match: Match
     arguments: tuple[str, ...] = ("request", "identity")
     """Names of ``ARGUMENTS``, in the order in which the function takes them."""
+    named: bool = False
+    """They are given by these names."""
 
 
 @dataclass(frozen=True, slots=True)

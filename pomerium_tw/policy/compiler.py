@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from policy_grammar import Criterion, Policy
 
@@ -62,4 +63,4 @@ def _guarded(branch: Branch, criterion: Criterion, clock: Callable[[], float]) -
     if not isinstance(branch.when, Call):
         return branch
     guard = GuardedMatch(criterion, branch.when.match, clock)
-    return Branch(Call(guard, branch.when.arguments), branch.value, branch.reason, branch.data)
+    return Branch(replace(branch.when, match=guard), branch.value, branch.reason, branch.data)

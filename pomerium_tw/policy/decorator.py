@@ -51,7 +51,7 @@ class FunctionCriterion:
         match = self.function
         if DATA in self.parameters:
             match = partial(match, data=self._data(criterion))
-        call = Call(match, tuple(name for name in self.parameters if name != DATA))
+        call = Call(match, tuple(name for name in self.parameters if name != DATA), named=True)
         stem = self.name.replace("_", "-")
         decide = decided_signed_in if self.needs_session else decided
         return decide(call, f"{stem}-ok", f"{stem}-unauthorized")
@@ -97,6 +97,7 @@ def criterion(
             known = ", ".join((*ARGUMENTS, DATA))
             raise TypeError(f"{name}: nothing goes by the name of {', '.join(unknown)}; there are {known}")
         derived = frozenset[str]().union(*(_READS[each] for each in parameters))
+        asks = "identity" in parameters if needs_session is None else needs_session
         return FunctionCriterion(
             name,
             function,
@@ -105,7 +106,7 @@ def criterion(
             accepts,
             MappingProxyType(dict(schema or {})),
             parse,
-            "identity" in parameters if needs_session is None else needs_session,
+            asks,
         )
 
     return make

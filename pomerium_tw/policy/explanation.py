@@ -14,6 +14,7 @@ from typing import Final
 from policy_grammar import ACTIONS, Criterion, Policy, Rule, Span, to_text
 from pomerium_tw.model import Identity, Request
 
+from .branches import Call
 from .compiler import compile_policy
 from .criteria import BUILT_IN
 from .environment import Environment
@@ -132,7 +133,9 @@ class Explainer:
 
     def _possible(self, criterion: Criterion) -> tuple[Answer, ...]:
         branches = prepare(criterion, self._criteria, self._environment).branches
-        answers = (Answer(each.value, frozenset({each.reason, *each.data})) for each in branches)
+        answers = [Answer(each.value, frozenset({each.reason, *each.data})) for each in branches]
+        if any(isinstance(each.when, Call) for each in branches):
+            answers.append(Answer(False, frozenset({CRITERION_ERROR})))
         return tuple(dict.fromkeys(answers))
 
     def _answer(self, criterion: Criterion, request: Request, identity: Identity) -> Answer:

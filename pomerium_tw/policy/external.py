@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from pomerium_tw.model import Identity, Request
+from pomerium_tw.model import Identity, Request, believable_email
 
 Record = Mapping[str, Any]
 """Fields of one record: JSON values as plain Python."""
@@ -47,12 +47,13 @@ class ExternalData:
     Raises ValueError for an unknown foreign key and for a record type that two sources give.
     """
 
-    def __init__(self, sources: Iterable[RecordSource] = ()) -> None:
+    def __init__(self, sources: Iterable[RecordSource] = (), *, strict: bool = False) -> None:
+        """``strict``: an address that may not be the caller's finds nothing (``strict_policy``)."""
         self._indexes: dict[str, _Index] = {}
         for source in sources:
             if source.record_type in self._indexes:
                 raise ValueError(f"two sources give {source.record_type}")
-            self._indexes[source.record_type] = _index(source)
+            self._indexes[source.record_type] = _index(source, strict=strict)
 
     @property
     def types(self) -> Collection[str]:
@@ -128,6 +129,10 @@ def _fingerprint(request: Request, _identity: Identity) -> Iterable[str]:
     return (certificate.fingerprint,) if certificate is not None and certificate.leaf else ()
 
 
+def _believable(_request: Request, identity: Identity) -> Iterable[str]:
+    return (believable_email(identity) or "",)
+
+
 _KEYS: Final[Mapping[str, tuple[Callable[[Request, Identity], Iterable[str]], bool]]] = MappingProxyType(
     {
         "user.id": (lambda _request, identity: (identity.user_id,), True),
@@ -149,7 +154,7 @@ def _claim(name: str) -> Callable[[Request, Identity], Iterable[str]]:
     return keys
 
 
-def _index(source: RecordSource) -> _Index:
+def _index(source: RecordSource, *, strict: bool) -> _Index:
     if source.foreign_key == "request.ip":
         return _ByAddress(source.records)
     if source.foreign_key.startswith(_CLAIM):
@@ -157,4 +162,6 @@ def _index(source: RecordSource) -> _Index:
     if source.foreign_key not in _KEYS:
         raise ValueError(f"there is no foreign key {source.foreign_key}")
     keys, needs_session = _KEYS[source.foreign_key]
+    if strict and source.foreign_key == "user.email":
+        keys = _believable
     return _ByText(source.records, keys, needs_session)

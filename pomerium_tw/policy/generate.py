@@ -70,16 +70,28 @@ class Generator:
             "        return failed(error)",
         ]
         source = "\n".join(lines) + "\n"
-        names: dict[str, Any] = {name: value for (_, value), name in self._constants.items()}
-        names |= {each.name: getattr(environment, each.name) for each in fields(environment)}
         # A plain dict answers 40 ns sooner than one with a __missing__ of its own.
         known: dict[int, Evaluation] = {}
-        names |= {"known": known, "outcomes": outcomes(tuple(self._bits), known), "failed": failed}
-        names["__builtins__"] = {"Exception": Exception, "KeyError": KeyError}
+        more = {"known": known, "outcomes": outcomes(tuple(self._bits), known), "failed": failed}
+        evaluate: Evaluate = self._function("evaluate", source, environment, more)
+        return evaluate, source
+
+    def values(self, uses: Sequence[Branches], environment: Environment) -> Callable[..., list[bool]]:
+        """A function that tells of each of these criteria whether it holds; it may raise."""
+        terms = [self._term("allow", each) for each in uses]
+        found = ", ".join(f"not not {self._one(term.when)}" for term in terms)
+        body = self._settle_inline([*self._prelude, f"return [{found}]"])
+        source = "\n".join(["def values(request, identity):", *(f"    {line}" for line in body)])
+        function: Callable[..., list[bool]] = self._function("values", source, environment, {})
+        return function
+
+    def _function(self, name: str, source: str, environment: Environment, more: Mapping[str, Any]) -> Any:
+        names: dict[str, Any] = {name: value for (_, value), name in self._constants.items()}
+        names |= {each.name: getattr(environment, each.name) for each in fields(environment)}
+        names |= {**more, "__builtins__": {"Exception": Exception, "KeyError": KeyError}}
         # The source holds our own words, numbers and names of constants: nothing that an author wrote.
         exec(compile(source, "<policy>", "exec"), names)  # noqa: S102
-        evaluate: Evaluate = names["evaluate"]
-        return evaluate, source
+        return names[name]
 
     def _settle_inline(self, lines: Sequence[str]) -> list[str]:
         """Inline inputs in the place of their names, but for those used twice: they become variables, set
@@ -180,8 +192,8 @@ class Generator:
         if isinstance(when, tuple):
             return when
         assert isinstance(when, Call)  # noqa: S101 - the compiler guards every function
-        arguments = ", ".join(ARGUMENTS[name] for name in when.arguments)
-        return (Operand(when.match), f"({arguments})")
+        arguments = [f"{name}=" * when.named + ARGUMENTS[name] for name in when.arguments]
+        return (Operand(when.match), f"({', '.join(arguments)})")
 
     def _variable(self, stem: str) -> str:
         self._variables += 1
@@ -191,13 +203,14 @@ class Generator:
         """Source of the condition that one of the terms counts as true."""
         straight = [term.when for term in terms if not term.inverted]
         inverted = [term.when for term in terms if term.inverted]
-        conditions = [self._source(each) for each in _merged(straight)]
+        conditions = [self._one(each) for each in _merged(straight)]
         if inverted:
             conditions.append(f"not ({' and '.join(self._one(each) for each in inverted)})")
-        return " or ".join(f"({each})" for each in conditions)
+        return " or ".join(conditions)
 
     def _one(self, when: Expression | Alternatives) -> str:
-        return self._source(self._pieces(when))
+        """In brackets: no condition has to know what it will stand beside."""
+        return f"({self._source(self._pieces(when))})"
 
     def _source(self, expression: Expression) -> str:
         return "".join(self._piece(piece) for piece in expression)
@@ -244,7 +257,7 @@ def _false(action: str, tests: Tests, of: Callable[[Bits], Bits]) -> list[str]:
 
 
 def _all(tests: Sequence[Test]) -> str:
-    return " and ".join(f"not ({each.source})" if each.inverted else f"({each.source})" for each in tests)
+    return " and ".join(f"not {each.source}" if each.inverted else each.source for each in tests)
 
 
 def _once(name: str, used: Mapping[str, int], sources: Mapping[str, str]) -> str:

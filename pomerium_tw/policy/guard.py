@@ -35,23 +35,29 @@ class GuardedMatch:
         self._clock = clock
         self._overrun: TimeoutError | None = None
 
-    def __call__(self, *arguments: object) -> bool:
+    def __call__(self, *arguments: object, **named: object) -> bool:
         if self._overrun:
             raise CriterionFailedError(self._criterion, self._overrun)
         started = self._clock()
         try:
-            answer: object = self._match(*arguments)
+            answer: object = self._match(*arguments, **named)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too is no answer
             raise CriterionFailedError(self._criterion, error) from error
-        if (spent := self._clock() - started) > MAX_MATCH_SECONDS:
-            self._overrun = TimeoutError(
-                f"a match took {spent:.3f} s, over {MAX_MATCH_SECONDS} s: it denies until loaded again"
-            )
+        finally:
+            # Also of one that raised: a time-out that it waits for at every request is no better.
+            self._took(self._clock() - started)
+        if self._overrun:
             raise CriterionFailedError(self._criterion, self._overrun)
         if answer is True or answer is False:
             return answer is True
         raise CriterionFailedError(
             self._criterion, TypeError(f"answered {type(answer).__name__}, not a bool")
         )
+
+    def _took(self, spent: float) -> None:
+        if spent > MAX_MATCH_SECONDS:
+            self._overrun = TimeoutError(
+                f"a match took {spent:.3f} s, over {MAX_MATCH_SECONDS} s: it denies until loaded again"
+            )

@@ -17,10 +17,11 @@ _READ: Final[Mapping[str, Read | None]] = MappingProxyType(
         "method": lambda request, _identity: request.method,
         "scheme": lambda request, _identity: request.scheme,
         "host": lambda request, _identity: request.authority,
-        "path": lambda request, _identity: request.target.path,
+        # With its escapes: two spellings of one path are not one to everybody.
+        "path": lambda request, _identity: request.target.raw_path,
         "query": lambda request, _identity: request.target.query,
         "headers": lambda request, _identity: request.head.fields,
-        "address": lambda request, _identity: request.peer.address,
+        "address": lambda request, _identity: request.peer,
         "certificate": lambda request, _identity: request.certificate,
         "mcp": lambda request, _identity: request.mcp,
         "ssh": lambda request, _identity: request.ssh,

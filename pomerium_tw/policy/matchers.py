@@ -125,10 +125,7 @@ def _operators(criterion: Criterion, default: str, known: Mapping[str, Any], mat
 
 
 def _all(conditions: list[Expression]) -> Expression:
-    joined = conditions[0]
-    for condition in conditions[1:]:
-        joined = (*joined, " and ", *condition)
-    return joined
+    return tuple(piece for each in conditions for piece in ("(", *each, ")", " and "))[:-1]
 
 
 def _text(criterion: Criterion, name: str, operand: Any) -> Operand:

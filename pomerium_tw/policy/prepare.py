@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policy_grammar import Criterion, Operator, Policy, Rule, did_you_mean
 
-from .branches import ARGUMENTS, Branch, Call
+from .branches import ARGUMENTS, SIGNED_IN, Branch, Call
 from .criteria import BUILT_IN
 from .environment import Environment
 from .errors import PolicyError
@@ -33,19 +33,29 @@ def prepare(
     """What the criterion can say, checked. Raises PolicyError, whatever a plugin raises."""
     meaning = _lookup(criterion, criteria)
     try:
-        branches, reads = tuple(meaning.prepare(criterion)), meaning.reads
+        branches, reads = tuple(meaning.prepare(criterion)), frozenset(meaning.reads)
         if ICheckedCriterion.providedBy(meaning):
             reads = meaning.check(criterion, environment)
+        return _checked(criterion, branches, reads)
     except PolicyError:
         raise
     except Exception as error:
         raise PolicyError(f"{criterion.name} cannot read its data: {error!r}", criterion.span) from error
+
+
+def _checked(criterion: Criterion, branches: tuple[Branch, ...], reads: frozenset[str]) -> Prepared:
     if unknown := reads - INPUTS:
         raise PolicyError(f"{criterion.name} reads {sorted(unknown)}, which no request has", criterion.span)
     if [branch.when is None for branch in branches] != [False] * (len(branches) - 1) + [True]:
         message = f"the last answer of {criterion.name}, and only the last, must have no condition"
         raise PolicyError(message, criterion.span)
-    return Prepared(tuple(_called(branch, criterion) for branch in branches), frozenset(reads))
+    if not all(isinstance(branch.value, bool) and isinstance(branch.reason, str) for branch in branches):
+        message = f"an answer of {criterion.name} is not True or False with a text for its reason"
+        raise PolicyError(message, criterion.span)
+    called = tuple(_called(branch, criterion) for branch in branches)
+    # Who is asked to sign in is told something else once there is a session.
+    asks = any(branch.when == SIGNED_IN for branch in called)
+    return Prepared(called, reads | {"identity"} if asks else reads)
 
 
 def alone(criterion: Criterion) -> Policy:
@@ -57,7 +67,9 @@ def _called(branch: Branch, criterion: Criterion) -> Branch:
     when = Call(branch.when) if callable(branch.when) else branch.when
     if isinstance(when, Call) and (unknown := set(when.arguments) - set(ARGUMENTS)):
         raise PolicyError(f"{criterion.name} asks for {sorted(unknown)}, which nobody has", criterion.span)
-    return Branch(when, branch.value, branch.reason, branch.data)
+    if isinstance(when, Call):
+        when = replace(when, arguments=tuple(when.arguments))
+    return Branch(when, branch.value, branch.reason, tuple(branch.data))
 
 
 def _lookup(criterion: Criterion, criteria: Mapping[str, ICriterion]) -> ICriterion:

@@ -19,8 +19,9 @@ class Policies:
         """``now``: seconds since the epoch, for criteria that ask for the time."""
         settings = loaded.settings
         self._loaded = loaded
-        world = Environment(now=now, records=ExternalData(settings.external_data))
         self._strict = settings.strict_policy
+        records = ExternalData(settings.external_data, strict=self._strict)
+        world = Environment(now=now, records=records)
         self.check = PolicyCheck(world, strict=self._strict)
         self.check.know(loaded.span().file, loaded.text)
         self.compiled: dict[str, CompiledPolicy] = {}

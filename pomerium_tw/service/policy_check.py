@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from twisted.logger import Logger
 
-from policy_grammar import NOWHERE, Criterion, Policy, PolicySyntaxError
+from policy_grammar import NOWHERE, Criterion, Policy, PolicySyntaxError, Rule
 
 from ..config import Problem, read_policy_file
 from ..policy import STRICT, CompiledPolicy, Environment, ICriterion, compile_policy, prepare, surprises
@@ -24,39 +25,65 @@ class PolicyCheck:
 
     def __init__(self, environment: Environment, *, strict: bool) -> None:
         """``strict``: what policies mean that they do not seem to is an error (``strict_policy``)."""
-        self.environment = environment
         installed = installed_criteria()
+        self.environment = environment
         self.criteria: Mapping[str, ICriterion] = {**installed.by_name, **(STRICT if strict else {})}
-        self.problems: list[Problem] = []
-        self.warnings = [Problem(NOWHERE, f"a plugin is not used: {each}") for each in installed.problems]
         self.unread = 0
         """Policy files that have faults."""
-        self._surprising = self.problems if strict else self.warnings
-        self._texts: dict[str, str] = {}
+        # Dictionaries for their order: what several routes share is looked at for each, and told once.
+        self._problems: dict[Problem, None] = {}
+        self._warnings = {
+            Problem(NOWHERE, f"a plugin is not used: {each}"): None for each in installed.problems
+        }
+        self._surprising = self._problems if strict else self._warnings
+        self._lines: dict[str, list[str]] = {}
+        self._files: dict[Path, tuple[Policy, ...]] = {}
+        self._compiled: dict[tuple[int, ...], CompiledPolicy | None] = {}
+        self._looked_at: dict[int, Rule] = {}
+        """Rules by their id, which they keep for as long as they stand here."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        return list(self._problems)
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return list(self._warnings)
 
     def know(self, file: str, text: str) -> None:
         """The text of a configuration, to show lines of; those that may hold a secret are not."""
-        self._texts[file] = _SECRET.sub("", text)
+        self._lines[file] = _SECRET.sub("", text).split("\n")
 
     def read(self, path: Path, text: str | None = None) -> tuple[Policy, ...]:
-        """The policies of a file and of what it includes; none where there is a fault."""
-        if text is not None:
-            self._texts[str(path)] = text
+        """The policies of a file and of what it includes; none where there is a fault. Each is read once."""
+        if path not in self._files:
+            self._files[path] = self._read(path, text)
+        return self._files[path]
+
+    def _read(self, path: Path, text: str | None) -> tuple[Policy, ...]:
         try:
             found = read_policy_file(path, text)
         except PolicySyntaxError as error:
             self.report(error)
             self.unread += 1
             return ()
-        self._texts |= found.texts
+        self._lines |= {file: each.split("\n") for file, each in found.texts.items()}
         return found.policies
 
     def compile(self, policy: Policy) -> CompiledPolicy | None:
-        """The policy, ready to decide; None where it has a fault."""
+        """The policy, ready to decide; None where it has a fault. Policies of the same rules share one."""
+        key = tuple(id(rule) for rule in policy.rules)
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(policy)
+        return self._compiled[key]
+
+    def _compile(self, policy: Policy) -> CompiledPolicy | None:
+        fresh = [rule for rule in policy.rules if id(rule) not in self._looked_at]
+        self._looked_at |= {id(rule): rule for rule in fresh}
         faulty = [each for each in policy.criteria if not self._good(each)]
         if faulty:
             return None
-        for each in surprises([policy], self.criteria, self.environment):
+        for each in surprises([replace(policy, rules=tuple(fresh))], self.criteria, self.environment):
             self._add(self._surprising, PolicySyntaxError(each.message, each.span, each.hint))
         return compile_policy([policy], self.criteria, self.environment, on_error=_criterion_failed)
 
@@ -70,14 +97,15 @@ class PolicyCheck:
 
     def report(self, error: PolicySyntaxError) -> None:
         """Note a fault."""
-        self._add(self.problems, error)
+        self._add(self._problems, error)
 
-    def _add(self, problems: list[Problem], error: PolicySyntaxError) -> None:
-        shown = error if error.source_line else error.with_source(self._texts.get(error.span.file, ""))
-        problem = Problem(error.span, error.message, error.hint, shown.excerpt)
-        # A policy that several routes name is looked at for each of them.
-        if problem not in problems:
-            problems.append(problem)
+    def _add(self, problems: dict[Problem, None], error: PolicySyntaxError) -> None:
+        place, line = error.span, error.source_line
+        lines = self._lines.get(place.file, [])
+        if not line and 0 < place.line <= len(lines):
+            line = lines[place.line - 1]
+        excerpt = PolicySyntaxError(error.message, place, error.hint, line).excerpt
+        problems[Problem(place, error.message, error.hint, excerpt)] = None
 
 
 def _criterion_failed(criterion: Criterion | None, error: BaseException) -> None:

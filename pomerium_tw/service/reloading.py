@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
+
+from pydantic import BaseModel
 
 from ..config import Loaded, Problem, Settings
 
@@ -17,6 +19,7 @@ KEPT = (
     "certificate_key",
     "certificate_key_file",
     "certificates",
+    "codec_type",
     "cookie_domain",
     "cookie_expire",
     "cookie_http_only",
@@ -31,9 +34,11 @@ KEPT = (
     "insecure_server",
     "log_level",
     "proxy_log_level",
+    "services",
     "shared_secret",
     "shared_secret_previous",
     "state_dir",
+    "workers",
 )
 """Keys of what is made once for a process: sockets, certificates, store, secrets, cookies and logs."""
 
@@ -55,7 +60,13 @@ def _shown(value: Any) -> Any:
     reveal = getattr(value, "reveal", None)
     if reveal is not None:
         return reveal()
-    return tuple(map(_shown, value)) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return tuple(map(_shown, value))
+    if isinstance(value, BaseModel):
+        return tuple(_shown(each) for _name, each in value)
+    if is_dataclass(value):
+        return tuple(_shown(getattr(value, each.name)) for each in fields(value))
+    return value
 
 
 class HangUp:
@@ -75,7 +86,8 @@ class HangUp:
 
     def stop(self) -> None:
         if self._listens:
-            signal.signal(signal.SIGHUP, self._before)
+            # None: the handler was not one of Python's, and cannot be put back.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL if self._before is None else self._before)
             self._listens = False
 
     def _signalled(self, *_arguments: object) -> None:

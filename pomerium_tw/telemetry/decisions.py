@@ -174,8 +174,9 @@ def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], 
         found: str | None = memo.get(key)
         if found is None:
             found = "".join([_STANDING[name](request, route, identity) for name in names])
-            if len(memo) < MAX_CALLER_MEMO:
-                memo[key] = found
+            if len(memo) >= MAX_CALLER_MEMO:
+                memo.clear()
+            memo[key] = found
         return found
 
     return text

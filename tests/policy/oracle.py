@@ -70,9 +70,16 @@ def judge(criterion: Criterion, request: Request, identity: Identity) -> Result:
             return tool(data, request.mcp)
         case "device":
             return device(data, identity)
+        case "time_of_day":
+            return plain(between(data.get("after"), data.get("before"), "22:30"), "time-of-day")
         case "invalid_client_certificate":
             return certificate(request.certificate)
     return signed_in(caller(criterion, identity), criterion.name.replace("authenticated_", ""), identity)
+
+
+def between(after: str | None, before: str | None, now: str) -> bool:
+    late, early = after is None or now > after, before is None or now < before
+    return late or early if after and before and after > before else late and early
 
 
 def caller(criterion: Criterion, identity: Identity) -> bool:

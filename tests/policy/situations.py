@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
-from policy_grammar import Criterion, Policy, parse_text
+from policy_grammar import Criterion, Operator, Policy, Rule, parse_text
 from pomerium_tw.model import (
     ANONYMOUS,
     ClientCertificate,
@@ -44,7 +45,7 @@ def compiled(rules: str) -> CompiledPolicy:
 
 
 WORLD = Environment(
-    now=lambda: 1_795_000_000.0,
+    now=lambda: datetime(2026, 11, 20, 22, 30, tzinfo=UTC).timestamp(),
     certificate_valid=lambda certificate: certificate is not None and certificate.leaf == b"good",
 )
 """The world of the random situations: a client CA that knows one certificate."""
@@ -62,6 +63,10 @@ _lists = st.one_of(scalars, st.dictionaries(st.sampled_from(["has", "is", "exclu
 _addresses = ["10.0.0.1", "10.1.0.1", "192.0.2.1", "2001:db8::1"]
 _networks = st.sampled_from([*_addresses, "10.0.0.0/8", "10.0.0.1/16", "2001:db8::/32", "0.0.0.0/0", "::/0"])
 _kinds = st.sampled_from(["any", "enclave_only"])
+_hours = st.sampled_from(["05:00", "06:00", "22:00", "22:45", "23:00"])
+_times = st.fixed_dictionaries(
+    {"timezone": st.just("UTC")}, optional={"after": _hours, "before": _hours}
+).filter(lambda data: len(data) > 1 and data.get("after") != data.get("before"))
 _devices = st.fixed_dictionaries(
     {}, optional={"is": st.sampled_from(["d1", "d2"]), "approved": st.booleans(), "type": _kinds}
 ).filter(bool)
@@ -78,9 +83,28 @@ criteria = st.one_of(
     _named(["groups"], _lists),
     _named(["source_ip"], st.one_of(_networks, st.lists(_networks, max_size=3))),
     _named(["device"], _devices),
+    _named(["time_of_day"], _times),
     st.builds(Criterion, st.just("claim"), st.sampled_from(["x", "y"]), _lists),
 )
-random_policies: st.SearchStrategy[list[Policy]] = st.lists(policies(criteria), max_size=3)
+
+_small = st.lists(
+    st.builds(
+        Rule,
+        st.sampled_from(["allow", "deny"]),
+        st.tuples(
+            st.builds(
+                Operator,
+                st.sampled_from(["and", "not", "nor", "or"]),
+                st.lists(criteria, min_size=2, max_size=3).map(tuple),
+            )
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+).map(lambda rules: [Policy("", tuple(rules))])
+"""Few rules of a few criteria each, which decide by trees."""
+
+random_policies: st.SearchStrategy[list[Policy]] = st.one_of(_small, st.lists(policies(criteria), max_size=3))
 _claims = st.dictionaries(st.sampled_from(["x", "y"]), st.lists(scalars, max_size=3).map(tuple), max_size=2)
 _directory = st.builds(
     DirectoryUser,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import sys
 from itertools import product
 
 import pytest
@@ -181,3 +183,23 @@ def test_constants_that_are_equal_and_of_different_types_stay_apart() -> None:
     policy = compiled("allow and { claim/x 1; claim/y true; claim/z 1.0 }")
     assert policy.evaluate(request(), identity(x=(1,), y=(True,), z=(1,))).allow
     assert not policy.evaluate(request(), identity(x=(1,), y=(1,), z=(1,))).allow
+
+
+def test_conditions_stand_in_brackets_whatever_they_stand_beside() -> None:
+    late = 'time_of_day { timezone "UTC"; after "22:00"; before "06:00" }'
+    later = 'time_of_day { timezone "UTC"; after "23:00"; before "05:00" }'
+    for rules in (f"deny nor {{ {late}\n {later} }}", f"deny not {{ {late} }}; deny not {{ {later} }}"):
+        policy = compile_policy(parse_text(f"policy {{ {rules} }}", "t.ppl"), environment=WORLD)
+        assert policy.evaluate(*SITUATION).deny, "it is half past ten: the second does not hold"
+
+
+def test_an_evaluation_leaves_nothing_behind() -> None:
+    policy = compiled('allow or { domain "a.com"; claim/x "y" }; deny and { http_path "/x"; user "u" }')
+    who = identity(email="x@a.com")
+    policy.evaluate(request(), who)
+    asked = request()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(10_000):
+        policy.evaluate(asked, who)
+    assert sys.getallocatedblocks() - before < 50

@@ -79,7 +79,7 @@ def test_what_it_needs_can_be_said_instead_of_derived() -> None:
         return request.target.path == "/quiet"
 
     policy = compiled(quiet, "quiet")
-    assert policy.reads == {"path"}
+    assert policy.reads == {"path", "identity"}, "who signs in is told another reason"
     assert policy.evaluate(request(), ANONYMOUS).allow_reasons == {"user-unauthenticated"}
 
 
@@ -101,3 +101,36 @@ def test_a_parameter_that_nobody_has_is_refused_at_once() -> None:
         @criterion("wolf")
         def wolf(moon: float) -> bool:
             return moon > 0
+
+
+def test_parameters_go_by_their_names_in_any_order() -> None:
+    @criterion("odd")
+    def odd(data: Any, request: Request, *, identity: Identity) -> bool:
+        return (data, request.method, identity.user_id) == (5, "GET", "u1")
+
+    assert compiled(odd, "odd 5").evaluate(request(), identity("u1")).allow
+
+
+def test_one_that_is_slow_and_raises_is_cut_off_too() -> None:
+    clock = [0.0]
+    runs: list[float] = []
+
+    @criterion("lost")
+    def lost(request: Request) -> bool:
+        runs.append(clock[0])
+        clock[0] += 1.0
+        raise TimeoutError("no answer")
+
+    trees = parse_text("policy { allow or { lost } }", "t.ppl")
+    policy = compile_policy(trees, {"lost": lost}, clock=lambda: clock[0])
+    for _ in range(3):
+        assert policy.evaluate(request(), ANONYMOUS).deny_reasons == {CRITERION_ERROR}
+    assert len(runs) == 1
+
+
+def test_one_that_ends_the_process_denies() -> None:
+    @criterion("leaving")
+    def leaving(request: Request) -> bool:
+        raise SystemExit(0)
+
+    assert compiled(leaving, "leaving").evaluate(request(), ANONYMOUS).deny

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, gatherResults
@@ -20,13 +21,16 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from pomerium_tw.config import load
 from pomerium_tw.service import PomeriumService, make_service
+from pomerium_tw.service.reloading import HangUp, kept_of
 from pomerium_tw.telemetry import LineWriter
 
 from .test_run import _Local
 
 reactor: Any = installed
 IN_FLIGHT = 1000
+CERTIFICATE = trustme.CA().issue_cert("app.example.com")
 OPEN = "{allow: {or: [accept: 1]}}"
 CLOSED = "{allow: {or: [accept: 1]}, deny: {or: [accept: 1]}}"
 
@@ -115,7 +119,9 @@ async def test_each_request_is_decided_wholly_by_one_version(running: Running) -
     before = [running.ask() for _ in range(IN_FLIGHT)]
     await running.upstream.full
     running.write(CLOSED)
+    old = running.service._generation
     assert running.service.reload() == ()
+    assert [endpoint._closed for cluster in old.clusters for endpoint in cluster.endpoints] == [True]
     after = await gatherResults([running.ask() for _ in range(50)])
     assert {response.code for response in after} == {403}
     running.upstream.release()
@@ -181,3 +187,30 @@ async def test_sighup_reloads(running: Running) -> None:
     assert (await pending).code == 200
     await running.stop()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+@ensureDeferred
+async def test_certificates_that_did_not_change_are_not_named(running: Running, tmp_path: Path) -> None:
+    (tmp_path / "chain.pem").write_bytes(CERTIFICATE.cert_chain_pems[0].bytes())
+    (tmp_path / "key.pem").write_bytes(CERTIFICATE.private_key_pem.bytes())
+    keys = "certificate_file: chain.pem\ncertificate_key_file: key.pem\n"
+    running.write(CLOSED, keys)
+    first = load(running.folder / "c.yaml", {})
+    again, said = kept_of(first.settings, load(running.folder / "c.yaml", {}))
+    assert said == ()
+    assert again.settings.certificate_key_file is first.settings.certificate_key_file
+    other = load(Path(running.write(CLOSED)), {})
+    assert [each.message.split()[0] for each in kept_of(first.settings, other)[1]] == [
+        "certificate_file",
+        "certificate_key_file",
+    ]
+    await running.port.stopListening()
+
+
+def test_a_handler_that_is_not_pythons_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[Any] = []
+    monkeypatch.setattr(signal, "signal", lambda _number, handler: set_to.append(handler))
+    hang_up = HangUp(reactor, lambda: None)
+    hang_up.start()
+    hang_up.stop()
+    assert set_to[-1] is signal.SIG_DFL

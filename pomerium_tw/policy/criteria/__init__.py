@@ -16,5 +16,7 @@ BUILT_IN: Final[Mapping[str, ICriterion]] = MappingProxyType(
 )
 """Criteria by name."""
 
-STRICT: Final[Mapping[str, ICriterion]] = MappingProxyType({each.name: each for each in identity.STRICT})
+STRICT: Final[Mapping[str, ICriterion]] = MappingProxyType(
+    {each.name: each for subject in (identity, ssh) for each in subject.STRICT}
+)
 """Criteria that ``strict_policy`` puts in the place of built-in ones."""

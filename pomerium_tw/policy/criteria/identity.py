@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from zope.interface import implementer
 
 from policy_grammar import Criterion
-from pomerium_tw.model import Identity, ascii_domain
+from pomerium_tw.model import Identity, ascii_domain, believable_email
 
 from ..branches import Branch, Input, Operand, decided_signed_in
 from ..errors import PolicyError
@@ -22,15 +22,8 @@ EMAIL: Final = Input("email", ("identity.email",))
 DOMAIN: Final = Input("domain", ("identity.domain",))
 
 
-def _believable(identity: Identity) -> str | None:
-    """The e-mail address if it has one ``@`` and the provider does not say that it is unverified."""
-    verified = identity.claims.get("email_verified", (True,))
-    good = identity.email.count("@") == 1 and verified in ((True,), ("true",))
-    return identity.email if good else None
-
-
 def _strict_domain(identity: Identity) -> str | None:
-    email = _believable(identity)
+    email = believable_email(identity)
     return email and _folded_domain(email.partition("@")[2])
 
 
@@ -38,7 +31,7 @@ def _folded_domain(name: str) -> str:
     return ascii_domain(name).lower()
 
 
-STRICT_EMAIL: Final = Input("strict_email", (Operand(_believable), "(identity)"))
+STRICT_EMAIL: Final = Input("strict_email", (Operand(believable_email), "(identity)"))
 STRICT_DOMAIN: Final = Input("strict_domain", (Operand(_strict_domain), "(identity)"))
 DIRECTORY: Final = Input("directory", ("identity.directory",))
 GROUP_IDS: Final = Input("groups", (DIRECTORY, ".group_ids if ", DIRECTORY, " is not None else None"))

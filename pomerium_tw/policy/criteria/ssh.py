@@ -28,7 +28,7 @@ from policy_grammar import Criterion
 from ..branches import Branch, Expression, Input, Operand, decided, decided_signed_in
 from ..errors import PolicyError
 from ..interface import ICriterion
-from .identity import CLAIMS, EMAIL
+from .identity import CLAIMS, EMAIL, STRICT_EMAIL
 from .kinds import Condition, Text
 
 SSH: Final = frozenset({"ssh"})
@@ -38,10 +38,18 @@ LOGIN: Final = Input("ssh", ("request.ssh",))
 USERNAME: Final = Input("ssh_username", (LOGIN, ".username if ", LOGIN, " is not None else ''"))
 KEY: Final = Input("ssh_key", (LOGIN, ".public_key if ", LOGIN, " is not None else b''"))
 
+
 # An empty name would be that of every request without a session or e-mail address that is not SSH.
-_IS_EMAIL_NAME: Final[Expression] = (
-    USERNAME, " != '' and ", USERNAME, " == ", EMAIL, ".partition('@')[0]"
-)  # fmt: skip
+def _email_criterion(email: Expression) -> Condition:
+    return Condition(
+        "ssh_username_matches_email",
+        (USERNAME, " != '' and ", USERNAME, " == ", *email, ".partition('@')[0]"),
+        "ssh-username-ok",
+        "ssh-username-unauthorized",
+        BY_NAME,
+        signed_in=True,
+    )
+
 
 _CERTIFICATE: Final = "-cert-v01@openssh.com"
 _WEAK: Final = "ssh-dss"
@@ -233,15 +241,11 @@ def _authority(criterion: Criterion, text: Any, path: tuple[int, ...]) -> bytes:
 
 CRITERIA: Final[tuple[ICriterion, ...]] = (
     Text("ssh_username", USERNAME, "ssh-username", SSH),
-    Condition(
-        "ssh_username_matches_email",
-        _IS_EMAIL_NAME,
-        "ssh-username-ok",
-        "ssh-username-unauthorized",
-        BY_NAME,
-        signed_in=True,
-    ),
+    _email_criterion((EMAIL,)),
     UsernameClaim(),
     PublicKey(),
     Authority(),
 )
+
+STRICT: Final[tuple[ICriterion, ...]] = (_email_criterion(("(", STRICT_EMAIL, " or '')")),)
+"""What takes the place of criteria under ``strict_policy``."""
