@@ -142,7 +142,9 @@ class _Builder:
         self._conversation = self._make_conversation()
         self._routes = [
             with_checksum(
-                build_route(self._settings, route, dry.provider.id), dry.policies.compiled[route.id].policies
+                build_route(self._settings, route, dry.provider.id),
+                dry.policies.compiled[route.id].policies,
+                strict=self._settings.strict_policy,
             )
             for _path, route in self._settings.all_routes
         ]

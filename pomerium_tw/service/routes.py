@@ -51,10 +51,11 @@ def build_route(settings: Settings, route: RouteSettings, idp_id: str) -> Route:
     )
 
 
-def with_checksum(route: Route, policies: Sequence[Policy]) -> Route:
+def with_checksum(route: Route, policies: Sequence[Policy], *, strict: bool) -> Route:
     """The route with a number that changes whenever it or its policy does: 53 bits, as JSON readers keep."""
     said = {each.name: getattr(route, each.name) for each in fields(route)}
     said["policies"] = [to_data(policy) for policy in policies]
+    said["strict"] = strict
     digest = hashlib.sha256(json.dumps(said, default=_plain).encode()).digest()
     return replace(route, checksum=int.from_bytes(digest[:7], "big") >> 3)
 
