@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -38,8 +39,9 @@ class FromCode(Directive):
         self.state.nested_parse(StringList(self.markdown()), self.content_offset, container)
         return container.children
 
+    @abstractmethod
     def markdown(self) -> list[str]:
-        raise NotImplementedError
+        """Its lines."""
 
 
 class KeyTable(FromCode):

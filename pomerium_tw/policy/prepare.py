@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from policy_grammar import Criterion, Operator, Policy, Rule, did_you_mean
 
-from .branches import ARGUMENTS, SIGNED_IN, Branch, Call
+from .branches import ARGUMENTS, SIGNED_IN, Alternatives, Branch, Call
 from .criteria import BUILT_IN
 from .environment import Environment
 from .errors import PolicyError
@@ -64,11 +64,17 @@ def alone(criterion: Criterion) -> Policy:
 
 
 def _called(branch: Branch, criterion: Criterion) -> Branch:
-    when = Call(branch.when) if callable(branch.when) else branch.when
-    if isinstance(when, Call) and (unknown := set(when.arguments) - set(ARGUMENTS)):
-        raise PolicyError(f"{criterion.name} asks for {sorted(unknown)}, which nobody has", criterion.span)
+    when: object = branch.when  # a plugin may have put anything there
+    if callable(when):
+        when = Call(when)
     if isinstance(when, Call):
         when = replace(when, arguments=tuple(when.arguments))
+        if unknown := set(when.arguments) - set(ARGUMENTS):
+            message = f"{criterion.name} asks for {sorted(unknown)}, which nobody has"
+            raise PolicyError(message, criterion.span)
+    if not isinstance(when, Call | Alternatives | tuple | None):
+        message = f"a condition of {criterion.name} is {type(when).__name__}, not a function"
+        raise PolicyError(message, criterion.span)
     return Branch(when, branch.value, branch.reason, tuple(branch.data))
 
 

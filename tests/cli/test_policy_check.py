@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,44 @@ def test_nonsense_is_an_error_and_no_crash(check: Check, text: str) -> None:
         assert result.exit_code in (0, 1)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert result.exit_code == 1 or not text
+
+
+def test_a_misspelt_action_is_not_taken_for_a_configuration(check: Check) -> None:
+    result = check("a.yaml", a_yaml="alow: {or: [accept: 1]}\n")
+    assert "a.yaml:1:1: unknown action: alow" in result.output
+    assert "did you mean 'allow'?" in result.output
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n"])
+def test_an_empty_file_is_no_good_policy(check: Check, text: str) -> None:
+    result = check("a.yaml", a_yaml=text)
+    assert result.exit_code == 1 and "the text is empty" in result.output
+
+
+def test_all_faults_of_a_policy_are_told_and_its_line_is_shown(check: Check) -> None:
+    configuration = (
+        "insecure_server: true\nroutes:\n  - from: https://a.example.com\n    to: http://a\n    policy:\n"
+        "      - allow:\n          or:\n            - domian: a.com\n            - emial: b\n"
+        "            - claim/x: {exclude: y}\n"
+    )
+    result = check("c.yaml", c_yaml=configuration)
+    assert "c.yaml:8:15: unknown policy criterion: domian" in result.output
+    assert "- domian: a.com" in result.output
+    assert "c.yaml:9:15: unknown policy criterion: emial" in result.output
+    assert "warning: there is no shared_secret" in result.output, "warnings do not vanish beside problems"
+
+
+def test_a_plugin_that_cannot_be_loaded_is_told_and_hides_nothing(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("leaving.py").write_text("raise SystemExit(0)\n", "utf-8")
+    monkeypatch.syspath_prepend(".")
+    points = [EntryPoint("leaving", "leaving:word", "pomerium_tw.criteria")]
+    monkeypatch.setattr("pomerium_tw.service.criteria.installed", lambda _group: points)
+    result = check("a.ppl", a_ppl="policy { allow or { domian } }")
+    assert result.exit_code == 1
+    assert (
+        "warning: a plugin is not used: leaving = leaving:word: it cannot be loaded: SystemExit(0)"
+        in result.output
+    )
+    assert "unknown policy criterion: domian" in result.output

@@ -185,3 +185,43 @@ def test_a_configuration_that_cannot_be_used_exits_with_1(explain: Explain) -> N
     result = explain(URL)
     assert result.exit_code == 1
     assert "app.ppl:1:27: unknown policy criterion: domian" in result.output
+
+
+@pytest.mark.parametrize("path", [".pomerium/", ".pomerium/user", "ping"])
+def test_addresses_of_our_own_ask_no_policy(explain: Explain, path: str) -> None:
+    lines = explain(URL + path).output.splitlines()
+    assert lines[1].startswith("no policy is asked")
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize("url", ["nonsense:/x", "app.example.com"])
+def test_a_url_says_its_scheme(explain: Explain, url: str) -> None:
+    assert explain(url).exit_code == 2
+
+
+def test_a_method_that_would_be_refused_is_not_decided(explain: Explain) -> None:
+    result = explain(URL, "--method", "get")
+    assert result.exit_code == 2 and "(405)" in result.output
+
+
+def test_comments_are_no_part_of_a_criterion(explain: Explain) -> None:
+    Path("app.ppl").write_text(
+        'policy "app" { allow or {\n# above\ndomain "example.com" # beside\n} }', "utf-8"
+    )
+    result = explain(URL, "--email", "a@example.com")
+    assert "above" not in result.output and "beside" not in result.output
+
+
+def test_a_record_by_address_makes_no_other_record_unknown(explain: Explain) -> None:
+    Path("staff.json").write_text('[{"id": "a@example.com", "level": 5}]', "utf-8")
+    Path("geo.json").write_text('[{"id": "192.0.2.0/24", "country": "DE"}]', "utf-8")
+    data = (
+        "external_data:\n"
+        "  - {record_type: staff, foreign_key: user.email, file: staff.json}\n"
+        "  - {record_type: geo, foreign_key: request.ip, file: geo.json}\n"
+    )
+    Path("c.yaml").write_text(CONFIGURATION + data, "utf-8")
+    Path("app.ppl").write_text('policy "app" { allow or { record { type "staff", exists true } } }', "utf-8")
+    assert sentence(explain(URL, "--email", "a@example.com")).startswith("allowed")
+    Path("app.ppl").write_text('policy "app" { allow or { record { type "geo", exists true } } }', "utf-8")
+    assert sentence(explain(URL, "--email", "a@example.com")).startswith("unknown")

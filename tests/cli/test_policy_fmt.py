@@ -223,3 +223,25 @@ def test_a_policy_that_would_not_read_back_is_an_error(monkeypatch: pytest.Monke
     Path("a.ppl").write_text(UNTIDY)
     assert "would not keep what it says" in fmt("a.ppl").stderr
     assert Path("a.ppl").read_text() == UNTIDY
+
+
+def test_a_read_only_file_is_left_alone() -> None:
+    Path("a.ppl").write_text(UNTIDY)
+    Path("a.ppl").chmod(0o444)
+    result = fmt("a.ppl")
+    assert result.exit_code == 2
+    assert Path("a.ppl").read_text() == UNTIDY
+
+
+def test_what_the_library_of_configurations_cannot_keep_is_an_error_and_no_crash() -> None:
+    text = "routes: []\nsigning_key:  # c\n |\n abc\n\nlog_level: info\n"
+    Path("r.yaml").write_text(text)
+    result = fmt("r.yaml")
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
+    assert Path("r.yaml").read_text() == text
+
+
+def test_a_configuration_has_one_kind_of_line_end() -> None:
+    Path("c.yaml").write_bytes(b"routes: []\r\n# c\r\nlog_level:   info\r\n")
+    assert fmt("c.yaml").exit_code == 0
+    assert Path("c.yaml").read_bytes() == b"routes: []\n# c\nlog_level: info\n"

@@ -14,6 +14,7 @@ from pomerium_tw.cli import main
 from .agreement import disagreements
 
 FILE = Path(__file__).parent / "ppl-cases.jsonl"
+LAST = '{"id": "b", "kind": "comma_list", "input": []}'
 CASES: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]
 
 
@@ -64,3 +65,30 @@ def test_a_line_that_is_no_case_is_named_and_fails_the_command(tmp_path: Path) -
     result = CliRunner().invoke(main, ["policy", "eval", "--cases", str(file)])
     assert result.exit_code == 1
     assert f"{file}:2: a case is a JSON object with an id" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ('\ufeff{"id": "a", "kind": "comma_list", "input": []}\n', ["a"]),
+        ('{"id": "a", "kind": "comma_list", "input": ["x\u2028y\x85z"]}\n', ["a"]),
+        ('{"id": "\\ud800", "kind": "comma_list", "input": []}\n' + LAST, None),
+        ("[" * 200_000 + "\n" + LAST, ["b"]),
+    ],
+    ids=["byte order mark", "separators in a text", "half a pair", "nested"],
+)
+def test_odd_lines_do_not_keep_the_others_from_their_answers(
+    tmp_path: Path, text: str, ids: list[str] | None
+) -> None:
+    file = tmp_path / "cases.jsonl"
+    file.write_text(text, "utf-8")
+    result = CliRunner().invoke(main, ["policy", "eval", "--cases", str(file)])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    found = [json.loads(line)["id"] for line in result.output.split("\n") if line.startswith("{")]
+    assert found == (ids or ["\ud800", "b"])
+
+
+def test_a_file_that_is_no_text_exits_with_2(tmp_path: Path) -> None:
+    file = tmp_path / "cases.jsonl"
+    file.write_bytes(b"\xff\xfe")
+    assert CliRunner().invoke(main, ["policy", "eval", "--cases", str(file)]).exit_code == 2

@@ -46,8 +46,8 @@ def test_no_link_is_made_that_nobody_gets() -> None:
         raise AssertionError("asked for")
 
     for each in (ALLOWED, NO_DEVICE, FORBIDDEN):
-        response_for(each, incoming(accept="application/json"), login_url=link)
-    response_for(SIGN_IN, incoming(accept=BROWSER), login_url=link)
+        assert response_for(each, incoming(accept="application/json"), login_url=link) is not Way.SIGN_IN
+    assert response_for(SIGN_IN, incoming(accept=BROWSER), login_url=link) is Way.SIGN_IN
 
 
 def test_browsers_go_to_register_their_device_and_programs_are_told() -> None:

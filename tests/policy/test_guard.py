@@ -164,3 +164,31 @@ def test_a_plugin_that_fails_on_its_data_is_an_error_at_the_place_of_the_data() 
 
     with pytest.raises(PolicyError, match=r"t\.ppl:1:21: plugin cannot read its data: ZeroDivisionError"):
         Heard().compile("allow or { plugin }", Broken(fail))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (Branch(None, "no", "x"),),  # type: ignore[arg-type]
+        (Branch(None, True, 5),),  # type: ignore[arg-type]
+        ("no branch",),
+        (Branch("sleep", True, "x"), Branch(None, False, "y")),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_plugin_says_is_checked_when_the_policy_is_loaded(said: Any) -> None:
+    class Odd(Plugin):
+        def prepare(self, criterion: Criterion) -> Any:
+            return said
+
+    with pytest.raises(PolicyError):
+        compile_policy(
+            parse_text("policy { allow or { plugin } }", "t.ppl"), {"plugin": Odd(lambda _r, _i: True)}
+        )
+
+
+@pytest.mark.parametrize("reads", [None, 5, ["moon"]])
+def test_what_a_plugin_reads_is_checked_too(reads: Any) -> None:
+    plugin = Plugin(lambda _request, _identity: True)
+    plugin.reads = reads
+    with pytest.raises(PolicyError):
+        compile_policy(parse_text("policy { allow or { plugin } }", "t.ppl"), {"plugin": plugin})

@@ -35,7 +35,8 @@ def test_text_and_data_of_one_tree_are_the_same_policy(policy: Policy) -> None:
 @settings(deadline=None)
 @given(policies())
 def test_text_can_always_be_written_to_a_file(policy: Policy) -> None:
-    to_text(policy).encode("utf-8")
+    text = to_text(policy)
+    assert text.encode("utf-8").decode("utf-8") == text
 
 
 def test_the_canonical_layout() -> None:

@@ -36,7 +36,8 @@ def _holds_policies(file: Path) -> bool:
         return file.suffix.lower() != ".toml"
     try:
         text = read_source(str(file)).text
-        return not text.strip() or is_policy(read_policy_data(text, str(file), notation)[0])
+        said = any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
+        return not said or is_policy(read_policy_data(text, str(file), notation)[0])
     except PolicySyntaxError:
         return False
 
