@@ -21,7 +21,7 @@ from .identity import (
     flatten_claims,
 )
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
-from .route import Route, Upstream
+from .route import DirectResponse, HeaderRewrite, Redirect, Route, Substitution, Upstream
 from .secret import Secret
 
 __all__ = [
@@ -32,19 +32,23 @@ __all__ = [
     "ClientCertificate",
     "Decision",
     "Device",
+    "DirectResponse",
     "DirectoryGroup",
     "DirectoryUser",
     "Head",
+    "HeaderRewrite",
     "Identity",
     "MCPCall",
     "Outcome",
     "Peer",
+    "Redirect",
     "Reply",
     "Request",
     "Route",
     "SSHLogin",
     "Secret",
     "Session",
+    "Substitution",
     "Target",
     "Upstream",
     "User",

@@ -9,7 +9,7 @@ from .certificate import ClientCertificate
 
 
 class Peer(NamedTuple):
-    """The other end of the downstream connection."""
+    """Who asks: the connection's other end, or whom a trusted hop before us names (spec/proxy §3.2)."""
 
     address: str
     """IP literal, no brackets or zone; IPv4-mapped IPv6 is written as IPv4."""
@@ -132,6 +132,8 @@ class Request(NamedTuple):
     """Of requests to MCP server routes."""
     ssh: SSHLogin | None = None
     """Of SSH sessions."""
+    forwarded_for: bytes = b""
+    """``X-Forwarded-For`` as the upstream gets it: whom we were told of, then the connection's own peer."""
 
     @property
     def host(self) -> str:
