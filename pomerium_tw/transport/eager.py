@@ -1,6 +1,9 @@
 """TCP transports that write at once when they can, instead of waiting for the reactor to let them.
 
-Saves two ``epoll_ctl`` calls and one event a write (spec/speed §2.3). Reads are as large as what comes.
+What is written while the reactor handles one batch of events leaves at the end of the batch, in one ``send``
+for each connection: the other side's processor is woken once for all of them, not once for each. That made a
+warm request a third cheaper (82 to 59 µs), and saves two ``epoll_ctl`` calls and one event a write besides.
+Reads are as large as what comes.
 """
 
 from __future__ import annotations
@@ -18,11 +21,16 @@ than the rest of the read (measured: the memory is mapped and unmapped each time
 LONG_READ = 256 * 1024
 """Bytes read in one go once a read was full: large bodies move in few steps."""
 
+MOST_PIECES = 16
+"""Writes gathered before they are sent all the same: who writes much has to hear that the socket is full."""
+
 
 class _Eager:
-    """Mixed in before a Twisted TCP connection."""
+    """Mixed in before a Twisted TCP connection; its reactor flushes what is in its ``unsent``."""
 
     _read_size = SHORT_READ
+    _pending: list[bytes] | None = None
+    """Written since the last flush."""
 
     def doRead(self: Any) -> Any:
         try:
@@ -40,7 +48,34 @@ class _Eager:
         return self.protocol.dataReceived(data)
 
     def write(self: Any, data: bytes) -> None:
-        if data and self._may_write_now():
+        if self._pending is not None:
+            self._pending.append(data)
+            if len(self._pending) >= MOST_PIECES:
+                self.flush()
+        elif self.TLS or (self.producer is not None and not self.streamingProducer):
+            # After startTLS, bytes are to be encrypted first; a pull producer is asked for more when the
+            # reactor has written, and never otherwise.
+            super().write(data)  # type: ignore[misc]  # the class that this is mixed into
+        else:
+            self._pending = [data]
+            self.reactor.unsent.append(self)
+
+    def writeSequence(self, iovec: Any) -> None:
+        self.write(b"".join(iovec))
+
+    def flush(self: Any) -> None:
+        """Send what was written, as far as the socket takes it; the reactor sends the rest."""
+        pending, self._pending = self._pending, None
+        if pending is None or not self.connected:
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
+        if (
+            data
+            and not self._tempDataBuffer
+            and self.offset == len(self.dataBuffer)
+            and not self._writeDisconnected
+        ):
             try:
                 sent = self.socket.send(data)
             except OSError:
@@ -49,21 +84,25 @@ class _Eager:
             if sent == len(data):
                 return
             data = data[sent:]
-        super().write(data)  # type: ignore[misc]  # the class that this is mixed into
+        super().write(data)  # type: ignore[misc]
 
-    def _may_write_now(self: Any) -> bool:
-        return (
-            # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
-            not self._tempDataBuffer
-            and self.offset == len(self.dataBuffer)
-            and self.connected
-            and not self.disconnecting
-            and not self._writeDisconnected
-            # After startTLS, bytes given to the transport are to be encrypted first.
-            and not self.TLS
-            # A pull producer is asked for more when the reactor has written, and never otherwise.
-            and (self.producer is None or self.streamingProducer)
-        )
+    # What follows looks at the buffers that flush fills, or ends writing.
+
+    def loseConnection(self, *args: Any) -> None:
+        self.flush()
+        super().loseConnection(*args)  # type: ignore[misc]
+
+    def loseWriteConnection(self) -> None:
+        self.flush()
+        super().loseWriteConnection()  # type: ignore[misc]
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self.flush()
+        super().registerProducer(producer, streaming)  # type: ignore[misc]
+
+    def startTLS(self, *args: Any) -> None:
+        self.flush()
+        super().startTLS(*args)  # type: ignore[misc]
 
 
 class EagerServer(_Eager, tcp.Server):

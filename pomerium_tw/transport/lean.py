@@ -8,7 +8,6 @@ works on any other reactor too.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 from typing import Any
 
@@ -22,13 +21,21 @@ log = Logger("pomerium.transport")
 
 _GONE = ConnectionFdescWentAway("the file descriptor was closed")
 
+MOST_EVENTS = 128
+"""Events handled before what was written meanwhile is sent: the first must not wait for too many others."""
+
 
 class LeanEPollReactor(EPollReactor):
     """Stock but for dispatch and for its TCP transports."""
 
+    def __init__(self) -> None:
+        self.unsent: list[Any] = []
+        """Transports that were written to in this turn; see :mod:`.eager`."""
+        super().__init__()
+
     def doPoll(self, timeout: float | None) -> None:
         try:
-            events = self._poller.poll(-1 if timeout is None else timeout, len(self._selectables))
+            events = self._poller.poll(-1 if timeout is None else timeout, MOST_EVENTS)
         except OSError as error:
             if error.errno == errno.EINTR:
                 return
@@ -39,23 +46,44 @@ class LeanEPollReactor(EPollReactor):
             if selectable is None:
                 continue
             if event == EPOLLIN:
-                self._step(selectable, selectable.doRead, fd, is_read=True)
+                try:
+                    why = selectable.doRead() if selectable.fileno() == fd else _GONE
+                except BaseException as error:
+                    why = self._failed(error)
+                if why:
+                    self._disconnectSelectable(selectable, why, True)
             elif event == EPOLLOUT:
-                self._step(selectable, selectable.doWrite, fd, is_read=False)
+                try:
+                    why = selectable.doWrite() if selectable.fileno() == fd else _GONE
+                except BaseException as error:
+                    why = self._failed(error)
+                if why:
+                    self._disconnectSelectable(selectable, why, False)
             else:
                 self._doReadOrWrite(selectable, fd, event)
+        if self.unsent:
+            self._send()
 
     doIteration = doPoll
 
-    def _step(self, selectable: Any, do: Callable[[], Any], fd: int, *, is_read: bool) -> None:
-        try:
-            why = do() if selectable.fileno() == fd else _GONE
-        except BaseException as error:
-            # As the stock reactor: whatever a protocol raises ends its own connection and nothing else.
-            log.failure("a connection failed")
-            why = error
-        if why:
-            self._disconnectSelectable(selectable, why, is_read)
+    def runUntilCurrent(self) -> None:
+        super().runUntilCurrent()
+        # Timers and other threads' calls write too, and the next poll may wait for long.
+        if self.unsent:
+            self._send()
+
+    def _send(self) -> None:
+        unsent, self.unsent = self.unsent, []
+        for transport in unsent:
+            try:
+                transport.flush()
+            except BaseException as error:
+                self._disconnectSelectable(transport, self._failed(error), False)
+
+    def _failed(self, error: BaseException) -> BaseException:
+        # As the stock reactor: whatever a protocol raises ends its own connection and nothing else.
+        log.failure("a connection failed")
+        return error
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> EagerPort:
         listening = EagerPort(port, factory, backlog, interface, self)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import trustme
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor as installed
@@ -16,7 +17,7 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from pomerium_tw.transport.eager import EagerConnector, EagerPort
+from pomerium_tw.transport.eager import MOST_PIECES, EagerConnector, EagerPort
 
 reactor: Any = installed
 SMALL = 4096
@@ -107,12 +108,28 @@ async def turn() -> None:
 
 
 @ensureDeferred
-async def test_a_write_is_on_the_wire_before_it_returns() -> None:
+async def test_writes_of_one_turn_leave_together_at_its_end() -> None:
     async with connected() as pair:
         pair.receiver.stopReading()
-        pair.sender.write(b"now")
-        assert pair.receiver.getHandle().recv(10) == b"now"
+        pair.sender.write(b"to")
+        pair.sender.writeSequence([b"ge", b"th"])
+        pair.sender.write(b"er")
+        with pytest.raises(BlockingIOError):
+            pair.receiver.getHandle().recv(10)
+        assert reactor.unsent == [pair.sender]
+        pair.sender.flush()
+        assert pair.receiver.getHandle().recv(10) == b"together"
         assert pair.sender not in reactor.getWriters()
+        pair.receiver.startReading()
+
+
+@ensureDeferred
+async def test_who_writes_much_in_one_turn_does_not_wait_for_its_end() -> None:
+    async with connected() as pair:
+        pair.receiver.stopReading()
+        for _ in range(MOST_PIECES):
+            pair.sender.write(b"x")
+        assert pair.receiver.getHandle().recv(100) == b"x" * MOST_PIECES
         pair.receiver.startReading()
 
 
