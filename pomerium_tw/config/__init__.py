@@ -24,6 +24,7 @@ from .policy_files import (
 from .positions import KeyPath, Positions
 from .problem import ConfigError, Problem
 from .reference import is_key
+from .route_checks import findings as route_findings
 from .route_settings import InlinePolicy, PolicyFile, PolicyName, RouteSettings
 from .schema import config_schema
 from .settings import CertificatePair, Settings
@@ -64,5 +65,6 @@ __all__ = [
     "read_policy_bytes",
     "read_policy_data",
     "read_policy_file",
+    "route_findings",
     "twisted_plugins",
 ]

@@ -5,22 +5,28 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Annotated, Any, Literal, NamedTuple, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import PlainValidator
 
 from pomerium_tw.model import Upstream
 
 from .problem import DecodeError
+from .rewriting import path_text
 from .values import listed, text
 
 _LABELS = re.compile(r"[a-z0-9_*](?:[a-z0-9_*-]*[a-z0-9_*])?(?:\.[a-z0-9_*](?:[a-z0-9_*-]*[a-z0-9_*])?)*")
 _BLANKS = re.compile(r"[\x00-\x20\x7f]")
 _PORT = re.compile(r"[0-9]{1,5}")
 _MAX_PORT = 65535
+_UPSTREAM_EXAMPLE = "http://10.0.0.5:8080"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TUNNEL_SCHEMES = frozenset({"tcp+https", "udp+https", "ssh"})
-_UPSTREAM_SCHEMES = frozenset({"h2c", "tcp", "udp", "ssh", "unix", "https+unix", "http+unix"})
+_SOCKET_SCHEMES = frozenset({"unix", "https+unix"})
+_NOT_BUILT_SCHEMES = frozenset({"h2c", "tcp", "udp", "ssh"})
+
+MAX_SOCKET_PATH_BYTES = 107
+"""Longest path of a unix socket: what Linux has room for in an address (unix(7))."""
 
 
 class Address(NamedTuple):
@@ -96,9 +102,7 @@ def parse_service_url(value: Any) -> ServiceURL:
         raise DecodeError(
             "a service URL begins with https://", "write it as https://authenticate.example.com"
         )
-    host, port = _host_and_port(parts)
-    if "*" in host:
-        raise DecodeError("a service URL cannot hold *")
+    host, port = host_and_port(parts.netloc)
     if parts.path not in {"", "/"} or parts.query:
         raise DecodeError("a service URL has no path", "leave out what follows the host")
     scheme = cast("Literal['http', 'https']", parts.scheme)
@@ -111,9 +115,7 @@ def parse_web_url(value: Any) -> str:
     parts = _split(value, "https://www.example.com/")
     if parts.scheme not in _DEFAULT_PORTS:
         raise DecodeError("the URL must begin with https:// or http://")
-    host, _ = _host_and_port(parts)
-    if "*" in host:
-        raise DecodeError("the URL cannot hold * in its host")
+    host_and_port(parts.netloc)
     return parts.geturl()
 
 
@@ -127,7 +129,7 @@ def parse_from(value: Any) -> FromURL:
         )
     if parts.scheme not in _DEFAULT_PORTS:
         raise DecodeError("from must begin with https://", f"write it as {example}")
-    host, port = _host_and_port(parts)
+    host, port = host_and_port(parts.netloc, wildcards=True)
     if parts.path not in {"", "/"} or parts.query:
         raise DecodeError("a path does not belong here", "put the path into prefix, path or regex")
     scheme = cast("Literal['http', 'https']", parts.scheme)
@@ -136,30 +138,54 @@ def parse_from(value: Any) -> FromURL:
 
 def parse_to(value: Any) -> tuple[Upstream, bool]:
     """One ``to`` entry, ``URL[,weight]``, and whether it names a weight."""
-    example = "http://10.0.0.5:8080"
     url, comma, tail = text(value).strip().rpartition(",")
     if not comma:
         url, tail = tail, ""
-    parts = _split(url, example)
-    if parts.scheme in _UPSTREAM_SCHEMES:
-        raise DecodeError(f"upstreams of {parts.scheme}:// are not built yet", "use http:// or https://")
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise DecodeError("an upstream begins with http:// or https://", f"write it as {example}")
-    host, port = _host_and_port(parts)
-    if "*" in host:
-        raise DecodeError("an upstream's host cannot hold *")
+    parts = _split(url, _UPSTREAM_EXAMPLE)
     if parts.query:
         raise DecodeError("an upstream's URL has no query", "leave out what follows the ?")
+    weight = _weight(tail) if comma else 1
+    upstream = _socket(parts, weight) if parts.scheme in _SOCKET_SCHEMES else _server(parts, weight)
+    return upstream, bool(comma)
+
+
+def _server(parts: SplitResult, weight: int) -> Upstream:
+    """An upstream that TCP reaches."""
+    if parts.scheme in _NOT_BUILT_SCHEMES:
+        raise DecodeError(
+            f"upstreams of {parts.scheme}:// are not built yet", "use http://, https:// or unix:///path"
+        )
+    if parts.scheme not in _DEFAULT_PORTS:
+        hint = (
+            "write unix:///path"
+            if parts.scheme == "http+unix"
+            else f"write it as {_UPSTREAM_EXAMPLE}, or as unix:///path"
+        )
+        raise DecodeError("an upstream begins with http://, https://, unix:// or https+unix://", hint)
+    host, port = host_and_port(parts.netloc)
     scheme = cast("Literal['http', 'https']", parts.scheme)
-    upstream = Upstream(
+    return Upstream(
         scheme=scheme,
         host=host.strip("[]"),
         port=_DEFAULT_PORTS[scheme] if port is None else port,
-        path=parts.path,
-        weight=_weight(tail) if comma else 1,
+        path=path_text(parts.path),
+        weight=weight,
         authority=parts.netloc,
     )
-    return upstream, bool(comma)
+
+
+def _socket(parts: SplitResult, weight: int) -> Upstream:
+    """An upstream at a unix socket; the path of the URL is that of the socket."""
+    example = f"write it as {parts.scheme}:///run/app.sock"
+    if parts.netloc:
+        raise DecodeError("a socket has no host, only a path", example)
+    path = unquote(parts.path)
+    if not path.startswith("/") or "\0" in path:
+        raise DecodeError("this is not the absolute path of a socket", example)
+    if len(path.encode("utf-8", "surrogateescape")) > MAX_SOCKET_PATH_BYTES:
+        raise DecodeError(f"the path of a socket is at most {MAX_SOCKET_PATH_BYTES} bytes long")
+    scheme = cast("Literal['unix', 'https+unix']", parts.scheme)
+    return Upstream(scheme=scheme, host=path, port=0, weight=weight)
 
 
 def flatten(value: Any) -> list[Any]:
@@ -202,17 +228,23 @@ def _split(value: Any, example: str) -> SplitResult:
     return parts
 
 
-def _host_and_port(parts: SplitResult) -> tuple[str, int | None]:
-    bracketed = re.fullmatch(r"(\[[^\]]+\])(?::(.*))?", parts.netloc)
+def host_and_port(authority: str, *, wildcards: bool = False) -> tuple[str, int | None]:
+    """Host in lower case, IPv6 in its brackets, and the port where one is written.
+
+    ``wildcards``: whether the host may hold ``*``. Raises DecodeError.
+    """
+    bracketed = re.fullmatch(r"(\[[^\]]+\])(?::(.*))?", authority)
     if bracketed:
         host, port = bracketed[1].lower(), bracketed[2]
         valid = _is_ip(host[1:-1])
     else:
-        name, colon, rest = parts.netloc.partition(":")
+        name, colon, rest = authority.partition(":")
         host, port = name.lower().rstrip("."), rest if colon else None
         valid = bool(_LABELS.fullmatch(host))
     if not valid:
-        raise DecodeError("the URL's host is not a host name or IP address")
+        raise DecodeError("the host is not a host name or IP address")
+    if "*" in host and not wildcards:
+        raise DecodeError("the host cannot hold *")
     if port is None:
         return host, None
     number = _port(port, "the port is a number from 1 to 65535")
@@ -241,7 +273,17 @@ def _weight(written: str) -> int:
     return int(written)
 
 
+def authority(value: Any) -> str:
+    """``host`` or ``host:port`` as it is written; blank text stands for none."""
+    found = text(value).strip()
+    if found:
+        host_and_port(found)
+    return found
+
+
 WebURL = Annotated[str, PlainValidator(parse_web_url)]
 Service = Annotated[ServiceURL, PlainValidator(parse_service_url)]
 From = Annotated[FromURL, PlainValidator(parse_from)]
 HostName = Annotated[str, PlainValidator(host_name)]
+Authority = Annotated[str, PlainValidator(authority)]
+"""As written; :func:`host_and_port` tells its parts."""

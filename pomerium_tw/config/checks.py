@@ -10,8 +10,8 @@ from .flags import RUNTIME_FLAGS
 from .log_fields import access_fault, authorize_fault
 from .positions import KeyPath
 from .problem import Finding
-from .route_settings import RouteSettings
 from .settings import Settings
+from .upgrades import WEBSOCKET
 
 _SECRET_FILES = (
     "shared_secret_file",
@@ -31,6 +31,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _flags(settings)
     yield from _store(settings)
     yield from _record_types(settings)
+    yield from _listeners(settings)
+    yield from _trust(settings)
+    yield from _websocket_origins(settings)
     yield from _equal_routes(settings)
 
 
@@ -147,14 +150,49 @@ def _record_types(settings: Settings) -> Iterator[Finding]:
         seen.setdefault(source.record_type, index)
 
 
-def _equal_routes(settings: Settings) -> Iterator[Finding]:
-    seen: dict[str, tuple[KeyPath, RouteSettings]] = {}
+def _listeners(settings: Settings) -> Iterator[Finding]:
+    address = settings.http_redirect_addr
+    if address is not None and address.port and address == settings.address:
+        message = "http_redirect_addr and address are the same"
+        yield Finding(("http_redirect_addr",), message, "give the redirects a port of their own, such as :80")
+    if address is not None and settings.insecure_server:
+        message = "http_redirect_addr leads to https://, and insecure_server is set"
+        hint = "something in front must offer TLS: nothing here answers at https://"
+        yield Finding(("http_redirect_addr",), message, hint, warning=True)
+
+
+def _trust(settings: Settings) -> Iterator[Finding]:
+    """Who may say whom a request comes from (spec/proxy §3.2)."""
+    hops, networks = "xff_num_trusted_hops", "trusted_proxies"
+    if settings.xff_num_trusted_hops and not settings.trusted_proxies:
+        message = f"{hops} trusts whoever connects: callers past your proxies may name any address as theirs"
+        yield Finding((hops,), message, f"name the networks of your proxies in {networks}", warning=True)
+    for index, network in enumerate(settings.trusted_proxies):
+        if network.prefixlen == 0:
+            message = "every address is in this network: callers may name any address as theirs"
+            yield Finding((networks, index), message, "name the networks of your proxies", warning=True)
+
+
+def _websocket_origins(settings: Settings) -> Iterator[Finding]:
     for path, route in settings.all_routes:
-        if not route.from_.host or not route.to:
+        if route.websocket_origins and WEBSOCKET not in settings.upgrades(route):
+            message = "websocket_origins has no effect on a route without websockets"
+            yield Finding((*path, "websocket_origins"), message, "set allow_websockets", warning=True)
+
+
+def _equal_routes(settings: Settings) -> Iterator[Finding]:
+    seen: dict[str, KeyPath] = {}
+    for path, route in settings.all_routes:
+        if not route.from_.host or not (route.to or route.redirect or route.response):
             continue
-        if route.id in seen:
-            first, _ = seen[route.id]
+        route_id = route.id
+        if route_id in seen:
+            first = seen[route_id]
             where = f"{first[0]}[{first[1]}]"
-            message = f"this route is the same as {where}: from, path rules and to are equal"
-            yield Finding((*path, "from"), message, "remove one of the two")
-        seen.setdefault(route.id, (path, route))
+            if route.to:
+                message = f"this route is the same as {where}: from, path rules and to are equal"
+                yield Finding((*path, "from"), message, "remove one of the two")
+            else:
+                message = f"this route is never reached: {where} takes all its requests"
+                yield Finding((*path, "from"), message, "remove one of the two", warning=True)
+        seen.setdefault(route_id, path)

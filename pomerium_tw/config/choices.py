@@ -13,7 +13,7 @@ from pydantic import PlainValidator, ValidationInfo
 from .addresses import Address, host_name, parse_address
 from .files import read_text, resolve
 from .problem import DecodeError
-from .values import choice, duration, listed, number, text, word
+from .values import choice, duration, listed, number, small_count, text, word
 
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "critical", "off"]
 
@@ -129,6 +129,28 @@ _SLASHES = {
 }
 _SAME_SITE = {"lax": "LAX", "strict": "STRICT", "none": "NONE"}
 
+
+def _route_slashes(value: Any) -> str:
+    """What a route may say: a path is unescaped, or not, before it is known whose it is."""
+    found = choice("path_with_escaped_slashes_action", _SLASHES)(value)
+    if found.startswith("unescape"):
+        raise DecodeError(
+            "paths are unescaped before a route is found: this is for the top level to say",
+            "use one of: keep_unchanged, reject_request",
+        )
+    return found
+
+
+def _most_connections(value: Any) -> int:
+    if not (found := small_count(value)):
+        raise DecodeError("without a connection nobody is served", "write a whole number above 0")
+    return found
+
+
+def _redirect_address(value: Any) -> Address | None:
+    return parse_address(value, _DEFAULT_CLEAR_PORT) if text(value).strip().strip("\"'") else None
+
+
 Services = Annotated[Literal["all"], PlainValidator(_services)]
 ListenAddress = Annotated[Address, PlainValidator(_address)]
 Level = Annotated[LogLevel, PlainValidator(_level)]
@@ -148,16 +170,12 @@ UnderscoresAction = Annotated[
     PlainValidator(choice("headers_with_underscores_action", _UNDERSCORES, default="reject_request")),
 ]
 SlashesAction = Annotated[
-    Literal["keep_unchanged", "reject_request"],
-    PlainValidator(
-        choice(
-            "path_with_escaped_slashes_action",
-            _SLASHES,
-            default="reject_request",
-            not_built=("unescape_and_redirect", "unescape_and_forward"),
-        )
-    ),
+    Literal["keep_unchanged", "reject_request", "unescape_and_redirect", "unescape_and_forward"],
+    PlainValidator(choice("path_with_escaped_slashes_action", _SLASHES, default="reject_request")),
 ]
+RouteSlashesAction = Annotated[Literal["keep_unchanged", "reject_request"], PlainValidator(_route_slashes)]
+MostConnections = Annotated[int, PlainValidator(_most_connections)]
+RedirectAddress = Annotated[Address | None, PlainValidator(_redirect_address)]
 SameSite = Annotated[
     Literal["", "lax", "strict", "none"], PlainValidator(choice("cookie_same_site", _SAME_SITE, default=""))
 ]

@@ -11,12 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from policy_grammar import Span, nearest
 
-from . import checks
+from . import checks, route_checks
+from .answers import RedirectSettings, ResponseSettings
 from .document import Document
 from .environment import overlay
 from .external_data import ExternalSource
 from .positions import KeyPath, Positions
 from .problem import ConfigError, DecodeError, Finding, Problem
+from .rewriting import HeaderRewriteSettings
 from .route_settings import RouteSettings
 from .settings import CertificateFiles, Settings
 from .sources import read_file
@@ -26,11 +28,14 @@ _ENVIRONMENT = "environment"
 _STATE_FOLDER = "pomerium-tw"
 _KEY_MARK = "[key]"
 """pydantic's mark for an error in a mapping's key."""
-_ENTRIES: Mapping[str | int, type[BaseModel]] = {
+_ENTRIES: Mapping[str, type[BaseModel]] = {
     "certificates": CertificateFiles,
     "external_data": ExternalSource,
+    "redirect": RedirectSettings,
+    "response": ResponseSettings,
+    "rewrite_response_headers": HeaderRewriteSettings,
 }
-"""Lists of the top level whose entries have keys of their own."""
+"""Keys whose value, or entries, are mappings with keys of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +102,15 @@ class _Loader:
         self._problems = list(self._triage.problems)
         self._warnings = list(self._triage.warnings)
         self._failed: set[KeyPath] = set(self._triage.refused)
-        # A refused redirect or response stands in the place of an upstream: its absence is no second problem.
-        for path in self._triage.refused:
-            if path[-1] in {"redirect", "response"}:
-                self._failed.add((*path[:-1], "to"))
 
     def load(self) -> Loaded:
         routes: dict[str, list[RouteSettings]] = {name: [] for name in ROUTE_LISTS}
         for path, keys in self._triage.routes:
             route = self._decode(RouteSettings, keys, path)
-            self._report(path, route.findings())
+            # What should stand in the place of an upstream has a fault: its absence is no second one.
+            if not self._failed.isdisjoint({(*path, "redirect"), (*path, "response")}):
+                self._failed.add((*path, "to"))
+            self._report(path, route_checks.findings(route))
             routes[str(path[0])].append(route)
         settings = self._decode(Settings, {**self._triage.settings, **routes}, ())
         self._report((), checks.findings(settings))
@@ -135,8 +139,9 @@ class _Loader:
             span = self._positions.key(path) if in_key else self._positions.value(path)
             return Problem(span, f"{_named(path)}: {cause.message}", cause.hint)
         if details["type"] == "extra_forbidden":
-            near = nearest(str(path[-1]), _ENTRIES[path[0]].model_fields)
-            message = f"{_named(path[:-1])}: there is no key {path[-1]}"
+            mapping = _named(path[:-1])
+            near = nearest(str(path[-1]), _ENTRIES[mapping].model_fields)
+            message = f"{mapping}: there is no key {path[-1]}"
             return Problem(self._positions.key(path), message, f"did you mean {near}?" if near else "")
         if details["type"] == "missing":
             return Problem(self._positions.value(path), f"{_named(path[:-1])}: {path[-1]} is missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .reference_key import Key, Status, names
+from .reference_traffic import TRAFFIC_KEYS
 
 _BUILT = [
     Key(
@@ -147,50 +148,12 @@ _BUILT = [
         "Headers of every answer; replaces the defaults. The key disable empties the set.",
         env_name="HEADERS",
     ),
-    Key(
-        "default_upstream_timeout",
-        Status.BUILT,
-        "duration",
-        "30s",
-        "Time for an upstream to answer, where the route says none.",
-    ),
-    Key("timeout_read", Status.BUILT, "duration", "30s", "Time for a whole request to arrive; 0 is off."),
-    Key("timeout_idle", Status.BUILT, "duration", "5m", "Time a connection may wait without a request."),
-    Key(
-        "merge_slashes",
-        Status.BUILT,
-        "boolean",
-        "true",
-        "Make one slash of several before matching and forwarding.",
-    ),
-    Key(
-        "normalize_path",
-        Status.BUILT,
-        "boolean",
-        "true",
-        "Resolve dot segments before matching and forwarding.",
-    ),
-    Key(
-        "path_with_escaped_slashes_action",
-        Status.BUILT,
-        "keep_unchanged, reject_request",
-        "reject_request",
-        "What to do with %2F and %5C in a path.",
-    ),
-    Key(
-        "headers_with_underscores_action",
-        Status.BUILT,
-        "allow, reject_request, drop_header",
-        "reject_request",
-        "What to do with header names that hold an underscore.",
-    ),
     Key("log_level", Status.BUILT, "level", "info", "Least level of operational messages."),
     Key(
         "proxy_log_level", Status.BUILT, "level", "log_level", "The access log is written at info and below."
     ),
     Key("access_log_fields", Status.BUILT, "list", "", "Fields of the access log."),
     Key("authorize_log_fields", Status.BUILT, "list", "", "Fields of the authorize log."),
-    Key("codec_type", Status.BUILT, "auto, http1", "auto", "Protocols of the main listener."),
     Key("policy", Status.BUILT, "list of routes", "[]", "Routes; they come before those of routes."),
     Key("routes", Status.BUILT, "list of routes", "[]", "Routes, in order: the first match wins."),
     Key(
@@ -200,7 +163,6 @@ _BUILT = [
         "",
         "Switches of behaviour, merged over their defaults.",
     ),
-    Key("skip_xff_append", Status.BUILT, "boolean", "false", "Leave X-Forwarded-For as it came."),
 ]
 
 _OURS = [
@@ -285,16 +247,16 @@ _REFUSED = [
 
 _NOT_BUILT = names(
     """
-    installation_id http_redirect_addr timeout_write authenticate_internal_service_url
+    installation_id authenticate_internal_service_url
     idp_access_token_allowed_audiences identity_providers authorize_service_url authorize_service_urls
     authorize_internal_service_url override_certificate_name tls_derive debug_address metrics_address
     metrics_basic_auth metrics_certificate metrics_certificate_key metrics_certificate_file
     metrics_certificate_key_file metrics_client_ca metrics_client_ca_file grpc_address grpc_insecure
     grpc_client_timeout ssh_address ssh_host_key_files ssh_host_keys ssh_user_ca_key_file
-    ssh_user_ca_key google_cloud_serverless_authentication_service_account use_proxy_protocol
-    xff_num_trusted_hops envoy_bind_config_source_address envoy_bind_config_freebind
+    ssh_user_ca_key google_cloud_serverless_authentication_service_account
+    envoy_bind_config_source_address envoy_bind_config_freebind
     programmatic_redirect_domain_whitelist mcp_allowed_client_id_domains mcp_allowed_as_metadata_domains
-    health_check_addr health_check_systemd_disabled allow_upgrades autocert autocert_ca autocert_email
+    health_check_addr health_check_systemd_disabled autocert autocert_ca autocert_email
     autocert_use_staging autocert_eab_key_id autocert_eab_mac_key autocert_must_staple autocert_dir
     autocert_trusted_ca autocert_trusted_ca_file databroker_internal_service_url databroker_service_url
     databroker_service_urls otel_traces_exporter otel_traces_sampler_arg otel_resource_attributes
@@ -369,6 +331,7 @@ _REMOVED = {
 GLOBAL_KEYS: tuple[Key, ...] = (
     *_BUILT,
     *_OURS,
+    *TRAFFIC_KEYS,
     *_REFUSED,
     *(Key(name, Status.NOT_BUILT, "", "", "") for name in _NOT_BUILT),
     _BREAKERS,

@@ -8,13 +8,73 @@ _BUILT = [
     Key("name", Status.BUILT, "text", "", "Name for people."),
     Key("description", Status.BUILT, "text", "", "Description for people."),
     Key("from", Status.BUILT, "URL", "", "What callers ask for; * stands for any text in the host."),
-    Key("to", Status.BUILT, "URL[,weight] or a list", "", "Upstreams, http or https."),
+    Key(
+        "to",
+        Status.BUILT,
+        "URL[,weight] or a list",
+        "",
+        "Upstreams: http://, https://, or unix:///path and https+unix:///path of a socket.",
+    ),
     Key("prefix", Status.BUILT, "text", "/", "Paths that begin with it match."),
     Key("path", Status.BUILT, "text", "", "The one path that matches."),
     Key("regex", Status.BUILT, "RE2", "", "Paths that it matches as a whole."),
+    Key(
+        "redirect",
+        Status.BUILT,
+        "map",
+        "",
+        "Answer with a redirect in place of an upstream. What is not named stays as the caller asked:"
+        " https_redirect or scheme_redirect, host_redirect, port_redirect, path_redirect or prefix_rewrite;"
+        " strip_query leaves the query out, response_code is 301, 302, 303, 307 or 308.",
+    ),
+    Key("response", Status.BUILT, "{status, body}", "", "Answer with a text in place of an upstream."),
     Key("prefix_rewrite", Status.BUILT, "path", "", "Takes the place of the matched prefix or path."),
-    Key("host_rewrite", Status.BUILT, "host", "", "Host header for the upstream."),
+    Key(
+        "regex_rewrite_pattern",
+        Status.BUILT,
+        "RE2",
+        "",
+        "What it finds in the path becomes regex_rewrite_substitution; not beside prefix_rewrite.",
+    ),
+    Key(
+        "regex_rewrite_substitution",
+        Status.BUILT,
+        "text",
+        "",
+        "\\1 is the first group of the pattern, \\0 all that it found.",
+    ),
+    Key("host_rewrite", Status.BUILT, "host or host:port", "", "Host header for the upstream."),
+    Key(
+        "host_rewrite_header",
+        Status.BUILT,
+        "header name",
+        "",
+        "The caller's header whose value is the Host header for the upstream.",
+    ),
+    Key(
+        "host_path_regex_rewrite_pattern",
+        Status.BUILT,
+        "RE2",
+        "",
+        "Makes the Host header for the upstream of the path, by host_path_regex_rewrite_substitution.",
+    ),
+    Key(
+        "host_path_regex_rewrite_substitution",
+        Status.BUILT,
+        "text",
+        "",
+        "\\1 is the first group of the pattern, \\0 all that it found.",
+    ),
     Key("preserve_host_header", Status.BUILT, "boolean", "false", "Send the caller's Host header upstream."),
+    Key("allow_websockets", Status.BUILT, "boolean", "false", "Let connections become websockets."),
+    Key("allow_spdy", Status.BUILT, "boolean", "false", "Let connections be upgraded to spdy/3.1."),
+    Key(
+        "allow_upgrades",
+        Status.BUILT,
+        "list of protocols",
+        "global value",
+        "What else connections may be upgraded to; replaces the global list.",
+    ),
     Key(
         "cors_allow_preflight",
         Status.BUILT,
@@ -33,9 +93,15 @@ _BUILT = [
         Status.BUILT,
         "duration",
         "default_upstream_timeout",
-        "Time for the upstream to answer; 0 is off.",
+        "Time for the upstream to answer; 0 is off, and the default of routes with upgrades.",
     ),
-    Key("idle_timeout", Status.BUILT, "duration", "5m", "Time without a byte in either direction; 0 is off."),
+    Key(
+        "idle_timeout",
+        Status.BUILT,
+        "duration",
+        "5m",
+        "Time without a byte in either direction; 0 is off, and the default of routes with upgrades.",
+    ),
     Key(
         "set_request_headers",
         Status.BUILT,
@@ -45,6 +111,13 @@ _BUILT = [
     ),
     Key("remove_request_headers", Status.BUILT, "list", "[]", "Headers to keep from the upstream."),
     Key("set_response_headers", Status.BUILT, "map", "{}", "Headers of every answer, over the global ones."),
+    Key(
+        "rewrite_response_headers",
+        Status.BUILT,
+        "list of {header, prefix, value}",
+        "[]",
+        "Headers of the upstream's answers: where one begins with prefix, it begins with value instead.",
+    ),
     Key(
         "pass_identity_headers",
         Status.BUILT,
@@ -87,11 +160,32 @@ _BUILT = [
 ]
 
 _DEFAULT_BEARER = frozenset({"default", "bearer_token_format_default", "bearer_token_format_unknown"})
-_REWRITE = "Changes which resource of the upstream a caller reaches."
+
+_OURS = [
+    Key(
+        "path_with_escaped_slashes_action",
+        Status.OURS,
+        "keep_unchanged, reject_request",
+        "global value",
+        "What to do with %2F and %5C in paths of this route.",
+    ),
+    Key(
+        "websocket_origins",
+        Status.OURS,
+        "list of origins, or *",
+        "[]",
+        "Whose pages may open websockets, besides those of the route itself.",
+    ),
+    Key(
+        "max_request_body",
+        Status.OURS,
+        "bytes",
+        "global value",
+        "Longest body of a request; longer ones get 413. 0 is off.",
+    ),
+]
 
 _REFUSED = [
-    Key("redirect", Status.REFUSED, "map", "", "Answer with a redirect in place of an upstream."),
-    Key("response", Status.REFUSED, "map", "", "Answer with a fixed text in place of an upstream."),
     Key(
         "tls_downstream_client_ca",
         Status.REFUSED,
@@ -118,18 +212,13 @@ _REFUSED = [
     ),
     Key("idp_client_secret", Status.REFUSED, "text", "", "Secret of that client."),
     Key("mcp", Status.REFUSED, "map", "", "Makes it an MCP server or client; mcp_tool sees its calls."),
-    Key("regex_rewrite_pattern", Status.REFUSED, "RE2", "", _REWRITE),
-    Key("regex_rewrite_substitution", Status.REFUSED, "text", "", _REWRITE),
-    Key("host_rewrite_header", Status.REFUSED, "header name", "", _REWRITE),
-    Key("host_path_regex_rewrite_pattern", Status.REFUSED, "RE2", "", _REWRITE),
-    Key("host_path_regex_rewrite_substitution", Status.REFUSED, "text", "", _REWRITE),
 ]
 
 _NOT_BUILT = names(
     """
-    logo_url regex_priority_order allow_websockets allow_spdy allow_upgrades tls_downstream_server_name
+    logo_url regex_priority_order tls_downstream_server_name
     tls_client_cert tls_client_key tls_client_cert_file tls_client_key_file
-    tls_upstream_allow_renegotiation rewrite_response_headers enable_google_cloud_serverless_authentication
+    tls_upstream_allow_renegotiation enable_google_cloud_serverless_authentication
     idp_access_token_allowed_audiences identity_providers depends_on circuit_breaker_thresholds
     upstream_tunnel outlier_detection health_checks healthy_panic_threshold load_balancing_policy
     """
@@ -146,6 +235,7 @@ _REMOVED = {
 
 ROUTE_KEYS: tuple[Key, ...] = (
     *_BUILT,
+    *_OURS,
     *_REFUSED,
     *(Key(name, Status.NOT_BUILT, "", "", "") for name in _NOT_BUILT),
     *(Key(name, Status.FOREIGN, "", "", text) for name, text in _FOREIGN.items()),

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from typing import Annotated, Any, Literal, Self
 
-import re2
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
 
-from pomerium_tw.model import Upstream
+from pomerium_tw.model import Substitution, Upstream
 
-from .addresses import NO_FROM, From, HostName, flatten, parse_to
+from .addresses import NO_FROM, Authority, From, HostName, flatten, parse_to
+from .answers import RedirectSettings, ResponseSettings
+from .choices import RouteSlashesAction
 from .files import CertificatesPath, SecretPath, TextFile, read_text
-from .headers import HeaderName, RequestHeaders, ResponseHeaders, header_value
+from .headers import HeaderName, RequestHeaders, ResponseHeaders
 from .pem import CertificatesPEM
-from .problem import DecodeError, Finding
-from .values import Flag, Seconds, SecretText, Text, Texts, choice, kind_of, listed, mapped, text, word
-
-_TOKEN = re.compile(rb"[\x21-\x7e]+")
+from .problem import DecodeError
+from .rewriting import (
+    HeaderOrNone,
+    HeaderRewriteSettings,
+    HostReplacement,
+    PathReplacement,
+    PathText,
+    Regex,
+)
+from .upgrades import Origins, Upgrades
+from .values import Count, Flag, Seconds, SecretText, Text, Texts, choice, kind_of, listed, mapped, word
 
 JWTIssuerFormat = Annotated[
     Literal["hostOnly", "uri"],
@@ -75,19 +82,6 @@ def _target(value: Any) -> Target:
     return Target(*parse_to(value))
 
 
-def _regex(value: Any) -> str:
-    pattern = text(value)
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options)
-    except re2.error:
-        raise DecodeError(
-            "this is not a regular expression of RE2", "RE2 has no look-around and no back-references"
-        ) from None
-    return pattern
-
-
 def _claims(value: Any) -> dict[str, Any]:
     found = mapped(value)
     for name, wanted in found.items():
@@ -109,10 +103,25 @@ class RouteSettings(BaseModel):
     to: Annotated[tuple[Annotated[Target, PlainValidator(_target)], ...], BeforeValidator(flatten)] = ()
     prefix: Text = ""
     path: Text = ""
-    regex: Annotated[str, PlainValidator(_regex)] = ""
-    prefix_rewrite: Text = ""
-    host_rewrite: Annotated[str, PlainValidator(header_value)] = ""
+    regex: Regex = ""
+    redirect: RedirectSettings | None = None
+    response: ResponseSettings | None = None
+    prefix_rewrite: PathText = ""
+    regex_rewrite_pattern: Regex = ""
+    regex_rewrite_substitution: PathReplacement = ""
+    host_rewrite: Authority = ""
+    host_rewrite_header: HeaderOrNone = ""
+    host_path_regex_rewrite_pattern: Regex = ""
+    host_path_regex_rewrite_substitution: HostReplacement = ""
     preserve_host_header: Flag = False
+    path_with_escaped_slashes_action: RouteSlashesAction | None = None
+    allow_websockets: Flag = False
+    allow_spdy: Flag = False
+    allow_upgrades: Upgrades | None = None
+    """In the place of the global list; None leaves that in force."""
+    websocket_origins: Origins = ()
+    max_request_body: Count | None = None
+    """Bytes."""
     cors_allow_preflight: Flag = False
     allow_public_unauthenticated_access: Flag = False
     allow_any_authenticated_user: Flag = False
@@ -125,6 +134,7 @@ class RouteSettings(BaseModel):
     set_request_headers: RequestHeaders = Field(default_factory=dict)
     remove_request_headers: Annotated[tuple[HeaderName, ...], BeforeValidator(listed)] = ()
     set_response_headers: ResponseHeaders = Field(default_factory=dict)
+    rewrite_response_headers: tuple[HeaderRewriteSettings, ...] = ()
     pass_identity_headers: Flag | None = None
     jwt_issuer_format: JWTIssuerFormat | None = None
     jwt_groups_filter: Texts = ()
@@ -144,13 +154,29 @@ class RouteSettings(BaseModel):
 
     @property
     def id(self) -> str:
-        """Digest of from, path rules and targets: equal routes have equal ids (spec/proxy §2.2)."""
-        targets = [
+        """Digest of from, path rules and what answers: equal routes have equal ids (spec/proxy §2.2)."""
+        answers: Any = [
             (upstream.scheme, upstream.host, upstream.port, upstream.path, upstream.weight)
             for upstream in self.upstreams
         ]
-        identity = json.dumps([str(self.from_), self.prefix, self.path, self.regex, targets])
+        if self.redirect is not None:
+            answers = {"redirect": astuple(self.redirect.redirect)}
+        elif self.response is not None:
+            answers = {"response": astuple(self.response.response)}
+        identity = json.dumps([str(self.from_), self.prefix, self.path, self.regex, answers])
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+    @property
+    def regex_rewrite(self) -> Substitution | None:
+        """What becomes of the path; None for no rewriting by a pattern."""
+        pattern = self.regex_rewrite_pattern
+        return Substitution(pattern, self.regex_rewrite_substitution) if pattern else None
+
+    @property
+    def host_path_rewrite(self) -> Substitution | None:
+        """How the Host is made of the path; None for not at all."""
+        pattern = self.host_path_regex_rewrite_pattern
+        return Substitution(pattern, self.host_path_regex_rewrite_substitution) if pattern else None
 
     @property
     def server_name(self) -> str:
@@ -185,62 +211,3 @@ class RouteSettings(BaseModel):
         if token is not None and self.kubernetes_service_account_token is None:
             found["kubernetes_service_account_token"] = token.secret
         return self.model_copy(update=found) if found else self
-
-    def findings(self) -> Iterator[Finding]:
-        """What is wrong between keys of this route (spec/proxy §2.3, spec/ppl §5), errors and warnings."""
-        yield from self._matching()
-        yield from self._targets()
-        yield from self._kubernetes()
-        yield from self._access()
-
-    def _matching(self) -> Iterator[Finding]:
-        if not self.from_.host:
-            yield Finding(
-                ("from",), "the route has no from", "write what callers ask for: https://app.example.com"
-            )
-        if self.from_.host and self.from_.scheme == "http":
-            message = "from begins with http://: callers reach it by the main listener all the same"
-            yield Finding(("from",), message, "write https://", warning=True)
-        rules = [name for name in ("regex", "path", "prefix") if getattr(self, name)]
-        for unused in rules[1:]:
-            message = f"{unused} has no effect beside {rules[0]}"
-            yield Finding((unused,), message, "keep one of regex, path and prefix", warning=True)
-        for name in ("prefix", "path"):
-            if (value := getattr(self, name)) and not value.startswith("/"):
-                yield Finding(
-                    (name,), f"{name} never matches: paths begin with /", f"write /{value}", warning=True
-                )
-
-    def _targets(self) -> Iterator[Finding]:
-        if not self.to:
-            yield Finding(("to",), "the route has no upstream", "write to: http://host:port")
-        weighted = sum(target.weighted for target in self.to)
-        if weighted and weighted < len(self.to):
-            index = next(index for index, target in enumerate(self.to) if not target.weighted)
-            yield Finding(
-                ("to", index), "this upstream has no weight, others have", "give a weight to all or to none"
-            )
-
-    def _kubernetes(self) -> Iterator[Finding]:
-        inline, in_file = "kubernetes_service_account_token", "kubernetes_service_account_token_file"
-        token, file = self.kubernetes_service_account_token, self.kubernetes_service_account_token_file
-        if file is not None and token is not file.secret:
-            yield Finding((in_file,), f"{inline} and {in_file} are both set", "keep one of the two")
-        if token is not None and not _TOKEN.fullmatch(token.reveal()):
-            message = "a token is one word of letters, digits and signs"
-            yield Finding((inline if file is None else in_file,), message, "give the token alone")
-
-    def _access(self) -> Iterator[Finding]:
-        lists = [name for name in ("allowed_users", "allowed_domains") if getattr(self, name)]
-        if self.allow_public_unauthenticated_access:
-            others = ["allow_any_authenticated_user"] * self.allow_any_authenticated_user + lists
-            for name in others:
-                message = f"{name} has no meaning on a route that lets everybody in"
-                yield Finding((name,), message, "remove it, or allow_public_unauthenticated_access")
-        elif self.allow_any_authenticated_user:
-            for name in lists:
-                message = f"{name} has no meaning on a route that lets every signed-in user in"
-                yield Finding((name,), message, "remove it, or allow_any_authenticated_user")
-        if not self.lets_somebody_in:
-            what = "the policy holds no rule" if self.policy is not None else "the route has no policy"
-            yield Finding(("policy",), f"{what}: nobody is let in", "say who is let in", warning=True)

@@ -17,13 +17,16 @@ from pomerium_tw.telemetry import ACCESS_FIELDS, AUTHORIZE_FIELDS
 from .reference import GLOBAL, ROUTE, Key, Status
 from .route_settings import RouteSettings
 from .settings import Settings
-from .shapes import CLAIM_VALUES, PATH, TEXT, UPSTREAM, Schema, any_case, nullable, shape_of
+from .shapes import CLAIM_VALUES, PATH, UPSTREAM, Schema, any_case, nullable, shape_of
 from .triage import ROUTE_LISTS
 
 _NOTHING: Final[list[Any]] = [None, False, "", [], {}]
 """Values of a refused key that ask for nothing."""
 
-_REQUIRED: Final = ("from", "to")
+_REQUIRED: Final = ("from",)
+
+_ANSWERS: Final = ("to", "redirect", "response")
+"""What may answer a route; one of them does."""
 
 _EXAMPLES: Final[Mapping[str, list[str]]] = {
     "access_log_fields": sorted(ACCESS_FIELDS),
@@ -47,6 +50,7 @@ def config_schema(policy: Mapping[str, Any]) -> dict[str, Any]:
     definitions["route"] = {
         "type": "object",
         "required": [*_REQUIRED],
+        "anyOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _ANSWERS],
         "additionalProperties": False,
         "properties": _properties(ROUTE, RouteSettings, "route key", _ROUTE_SHAPES),
     }
@@ -149,8 +153,6 @@ _ROUTES: Final[Schema] = {"type": "array", "items": {"$ref": "#/definitions/rout
 
 _ROUTE_SHAPES: Final[Mapping[str, Schema]] = {
     "to": _targets(),
-    "regex": TEXT,
-    "host_rewrite": TEXT,
     "policy": _policy(),
     "allowed_idp_claims": {
         "type": ["object", "string"],

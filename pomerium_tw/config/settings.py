@@ -23,6 +23,8 @@ from .choices import (
     Level,
     ListenAddress,
     LogLevel,
+    MostConnections,
+    RedirectAddress,
     SameSite,
     Services,
     SlashesAction,
@@ -44,10 +46,12 @@ from .files import (
 )
 from .flags import RUNTIME_FLAGS
 from .headers import DEFAULT_RESPONSE_HEADERS, DISABLE, HSTS, ClaimsHeaders, ResponseHeaders
+from .networks import Networks
 from .pem import CertificatesPEM, Key32, PrivateKeyPEM, SigningKeysPEM
 from .positions import KeyPath
 from .route_settings import JWTIssuerFormat, RouteSettings
-from .values import Flag, FlagMap, Seconds, SecretText, Text, TextMap, Texts, listed
+from .upgrades import SPDY, WEBSOCKET, Upgrades
+from .values import Count, Flag, FlagMap, Seconds, SecretText, SmallCount, Text, TextMap, Texts, listed
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
@@ -76,6 +80,9 @@ class Settings(BaseModel):
     services: Services = "all"
     insecure_server: Flag = False  # stands before address, whose default port it decides
     address: ListenAddress = Address("", 443)
+    http_redirect_addr: RedirectAddress = None
+    """Where plain HTTP is answered with redirects to HTTPS; None for nowhere."""
+    use_proxy_protocol: Flag = False
     workers: Workers = 1
     state_dir: ConfigPath = Field(default_factory=Path.cwd)
 
@@ -127,10 +134,21 @@ class Settings(BaseModel):
     set_response_headers: ResponseHeaders | None = None
     """As written; :meth:`response_headers` says what is sent."""
     skip_xff_append: Flag = False
+    xff_num_trusted_hops: SmallCount = 0
+    trusted_proxies: Networks = ()
 
     default_upstream_timeout: Seconds = 30.0
     timeout_read: Seconds = 30.0
     timeout_idle: Seconds = 300.0
+    timeout_write: Seconds = 0.0
+    timeout_header: Seconds = 10.0
+    min_body_rate: Count = 256
+    """Bytes a second."""
+    max_connections: MostConnections = 50_000
+    max_connections_per_client: SmallCount = 1000
+    max_request_body: Count = 0
+    """Bytes."""
+    allow_upgrades: Upgrades = ()
     codec_type: Codec = "auto"
     merge_slashes: Flag = True
     normalize_path: Flag = True
@@ -197,6 +215,17 @@ class Settings(BaseModel):
                     del merged[known]
                 merged[name] = value
         return merged
+
+    def upgrades(self, route: RouteSettings) -> frozenset[str]:
+        """Protocols that connections of a route may be upgraded to, in lower case (spec/proxy §1.4, §2.1)."""
+        named = self.allow_upgrades if route.allow_upgrades is None else route.allow_upgrades
+        kubernetes = route.kubernetes_service_account_token is not None
+        found = {*named}
+        if route.allow_websockets or kubernetes:
+            found.add(WEBSOCKET)
+        if route.allow_spdy or kubernetes:
+            found.add(SPDY)
+        return frozenset(found)
 
     def _global_response_headers(self) -> dict[str, str]:
         if self.set_response_headers is not None:

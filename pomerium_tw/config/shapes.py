@@ -14,7 +14,20 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_
 
 from pydantic import BaseModel, BeforeValidator
 
-from . import addresses, choices, external_data, files, headers, pem, values
+from . import (
+    addresses,
+    answers,
+    choices,
+    external_data,
+    files,
+    headers,
+    networks,
+    pem,
+    rewriting,
+    upgrades,
+    values,
+)
+from .entry import Entry
 from .flags import RUNTIME_FLAGS
 from .problem import DecodeError
 from .route_settings import JWTIssuerFormat
@@ -74,8 +87,14 @@ def _object(model: type[BaseModel]) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": [name for name, field in model.model_fields.items() if field.is_required()],
-        "properties": {name: shape_of(kinds[name]) for name in model.model_fields},
+        "properties": {name: _member(model, name, kinds[name]) for name in model.model_fields},
     }
+
+
+def _member(model: type[BaseModel], name: str, kind: Any) -> Schema:
+    """A key of a mapping; those of an :class:`Entry` may be null, unless they are required."""
+    optional = issubclass(model, Entry) and not model.model_fields[name].is_required()
+    return nullable(shape_of(kind)) if optional else shape_of(kind)
 
 
 def _map(of: Schema, **more: Any) -> Schema:
@@ -114,12 +133,20 @@ def _takes(decode: Any, value: str) -> bool:
     return True
 
 
+def _status(allowed: Iterable[int]) -> Schema:
+    """One of a few numbers, or text that is one."""
+    offered = [*allowed]
+    pattern = f"^0*(?:{'|'.join(map(str, offered))})$"
+    return {"anyOf": [{"enum": offered}, {"type": "string", "pattern": pattern}]}
+
+
 _SERVICE: Final = f"(?:{any_case(('all', 'proxy', 'authenticate', 'authorize', 'databroker', 'cache'))})"
 _FOREIGN_KEYS: Final = "|".join(re.escape(name) for name in external_data.FOREIGN_KEYS)
 _UNIT: Final = "(?:ns|us|µs|μs|ms|s|m|h)"
 _DURATION: Final = rf"^\+?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){_UNIT})+)$"
 _DURATION_MESSAGE: Final = "write a duration such as 30s, 5m or 1h30m"
 _SCHEME: Final = f"{any_case(['http'])}[sS]?://"
+_SOCKET: Final = f"(?:{any_case(['https'])}\\+)?{any_case(['unix'])}:(?:///|/(?!/))"
 _BASE64: Final = r"^[A-Za-z0-9+/=\s]*$"
 _NAME: Final = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
@@ -158,9 +185,16 @@ WEB_URL: Final[Schema] = {
 }
 UPSTREAM: Final[Schema] = {
     "type": "string",
-    "pattern": rf"^\s*{_SCHEME}[^/?#\s@,]\S*\s*(?:,\s*[0-9]+\s*)?$",
-    "patternErrorMessage": "write http://host:port or https://host:port, with a path or ,weight behind it",
+    "pattern": rf"^\s*(?:{_SCHEME}[^/?#\s@,]|{_SOCKET})\S*\s*(?:,\s*[0-9]+\s*)?$",
+    "patternErrorMessage": "write http://host:port, https://host:port or unix:///path; a ,weight may follow",
 }
+NUMBER: Final[Schema] = {
+    "type": ["integer", "string"],
+    "minimum": 0,
+    "pattern": "^-?[0-9]+$",
+    "patternErrorMessage": "write a whole number",
+}
+PATH_TEXT: Final[Schema] = matching(r"^[!-\"$->@-~]*$", "write blanks and letters beyond ASCII as %XX")
 HEADER_NAME: Final[Schema] = matching(rf"^{_NAME}$", "this is not a header name")
 CLAIM_VALUES: Final[Schema] = {"type": ["array", "string", "number", "boolean", "object"]}
 """What a claim is compared with: anything but null."""
@@ -172,6 +206,8 @@ _SHAPES: Final[Mapping[object, Schema]] = {
     values.Word: WORD,
     values.Flag: FLAG,
     values.Seconds: DURATION,
+    values.Count: NUMBER,
+    values.SmallCount: NUMBER,
     values.SecretText: WORD,
     values.TextMap: _map(TEXT),
     values.FlagMap: _map(
@@ -185,6 +221,23 @@ _SHAPES: Final[Mapping[object, Schema]] = {
     addresses.Service: ORIGIN,
     addresses.From: ORIGIN,
     addresses.HostName: TEXT,
+    addresses.Authority: TEXT,
+    answers.RedirectScheme: TEXT,
+    answers.RedirectPort: {**NUMBER, "minimum": 1, "maximum": 65535},
+    answers.RedirectPath: matching(r"^\s*(?:/|$)", "write an absolute path"),
+    answers.RedirectStatus: _status(answers.REDIRECT_STATUSES),
+    answers.ResponseStatus: {**NUMBER, "minimum": 200, "maximum": 599},
+    answers.ResponseBody: TEXT,
+    networks.Networks: list_or_text(WORD),
+    rewriting.Regex: TEXT,
+    rewriting.PathText: PATH_TEXT,
+    rewriting.PathReplacement: PATH_TEXT,
+    rewriting.HostReplacement: TEXT,
+    rewriting.HeaderOrNone: matching(f"^(?:{_NAME})?$", "this is not a header name"),
+    rewriting.SettableHeader: HEADER_NAME,
+    rewriting.HeaderValue: TEXT,
+    upgrades.Upgrades: list_or_text({**TEXT, "examples": [upgrades.WEBSOCKET, upgrades.SPDY]}),
+    upgrades.Origins: list_or_text(WORD),
     choices.Services: list_or_text(
         matching(rf"^\s*{_SERVICE}\s*$", "write all, or leave services out", examples=["all"]),
         rf"^[\s,]*{_SERVICE}(?:\s*,[\s,]*{_SERVICE})*[\s,]*$",
@@ -208,6 +261,9 @@ _SHAPES: Final[Mapping[object, Schema]] = {
     choices.Codec: _choice("codec_type", choices.Codec),
     choices.UnderscoresAction: _choice("headers_with_underscores_action", choices.UnderscoresAction),
     choices.SlashesAction: _choice("path_with_escaped_slashes_action", choices.SlashesAction),
+    choices.RouteSlashesAction: _choice("path_with_escaped_slashes_action", choices.RouteSlashesAction),
+    choices.MostConnections: {**NUMBER, "minimum": 1},
+    choices.RedirectAddress: TEXT,
     choices.SameSite: _choice("cookie_same_site", choices.SameSite),
     JWTIssuerFormat: _choice("jwt_issuer_format", JWTIssuerFormat),
     external_data.ForeignKey: {

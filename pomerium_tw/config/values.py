@@ -21,6 +21,9 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0
 _MAX_SECONDS = 2**63 / 1e9
 """Go's longest duration, some 292 years."""
 
+_MAX_COUNT = 2**63 - 1
+_MAX_SMALL_COUNT = 2**32 - 1
+
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -74,6 +77,22 @@ def number(value: Any) -> int:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         return int(value)
     raise DecodeError(f"a whole number is expected here, not {kind_of(value)}")
+
+
+def count(value: Any) -> int:
+    """A whole number that is not negative."""
+    found = number(value)
+    if not 0 <= found <= _MAX_COUNT:
+        raise DecodeError("the number must be 0 or more, and less than 2^63", "write a whole number")
+    return found
+
+
+def small_count(value: Any) -> int:
+    """A whole number of 32 bits that is not negative."""
+    found = number(value)
+    if not 0 <= found <= _MAX_SMALL_COUNT:
+        raise DecodeError("the number must be 0 or more, and less than 2^32", "write a whole number")
+    return found
 
 
 def duration(value: Any) -> float:
@@ -171,6 +190,8 @@ Text = Annotated[str, PlainValidator(text)]
 Word = Annotated[str, PlainValidator(word)]
 Flag = Annotated[bool, PlainValidator(flag)]
 Seconds = Annotated[float, PlainValidator(duration)]
+Count = Annotated[int, PlainValidator(count)]
+SmallCount = Annotated[int, PlainValidator(small_count)]
 SecretText = Annotated[Secret, PlainValidator(secret_text)]
 Texts = Annotated[tuple[Word, ...], BeforeValidator(listed)]
 """Entries of a list; each error has the entry's index."""

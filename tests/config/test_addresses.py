@@ -9,6 +9,7 @@ import pytest
 from pomerium_tw.config.addresses import (
     Address,
     FromURL,
+    authority,
     flatten,
     parse_address,
     parse_from,
@@ -99,13 +100,16 @@ def test_broken_from_is_refused(written: str, message: str) -> None:
         ("https://App:8443/base/", Upstream("https", "app", 8443, "/base/", authority="App:8443"), False),
         ("http://10.0.0.1:80,10", Upstream("http", "10.0.0.1", 80, weight=10, authority="10.0.0.1:80"), True),
         ("https://[::1]", Upstream("https", "::1", 443, authority="[::1]"), False),
+        ("unix:///run/app.sock", Upstream("unix", "/run/app.sock", 0), False),
+        ("unix:/run/a%20b,3", Upstream("unix", "/run/a b", 0, weight=3), True),
+        ("https+unix:///run/app.sock", Upstream("https+unix", "/run/app.sock", 0), False),
     ],
 )
 def test_to(written: str, upstream: Upstream, weighted: bool) -> None:
     assert parse_to(written) == (upstream, weighted)
 
 
-@pytest.mark.parametrize("scheme", ["h2c", "tcp", "udp", "ssh", "unix", "https+unix"])
+@pytest.mark.parametrize("scheme", ["h2c", "tcp", "udp", "ssh"])
 def test_upstream_schemes_of_later_are_named(scheme: str) -> None:
     with pytest.raises(DecodeError, match="not built yet"):
         parse_to(f"{scheme}://app:1")
@@ -113,11 +117,61 @@ def test_upstream_schemes_of_later_are_named(scheme: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["app:80", "http://app,0", "http://app,x", "http://app,", "http://*.x", "http://a?b", "http://u@a", 5],
+    [
+        "app:80",
+        "http://app,0",
+        "http://app,x",
+        "http://app,",
+        "http://*.x",
+        "http://a?b",
+        "http://u@a",
+        "http://a/x/../y",
+        "http://a/%zz",
+        5,
+    ],
 )
 def test_broken_to_is_refused(written: Any) -> None:
     with pytest.raises(DecodeError):
         parse_to(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("unix://run/app.sock", "a socket has no host"),
+        ("unix:app.sock", "not the absolute path"),
+        ("unix://", "not the absolute path"),
+        ("unix:///a%00b", "not the absolute path"),
+        ("unix:///run/x?mode=1", "no query"),
+        (f"unix:///{'x' * 107}", "at most 107 bytes"),
+    ],
+)
+def test_a_socket_that_cannot_be_reached_is_refused(written: str, message: str) -> None:
+    with pytest.raises(DecodeError, match=message):
+        parse_to(written)
+
+
+def test_the_longest_path_of_a_socket_is_taken() -> None:
+    assert parse_to(f"unix:///{'x' * 106}")[0].host == "/" + "x" * 106
+
+
+def test_a_scheme_of_sockets_that_nobody_has_is_told() -> None:
+    with pytest.raises(DecodeError) as caught:
+        parse_to("http+unix:///run/app.sock")
+    assert caught.value.hint == "write unix:///path"
+
+
+@pytest.mark.parametrize("written", ["App.example.com", "app:8080", "[::1]:80", "10.0.0.1", "", " app "])
+def test_an_authority_stays_as_written(written: str) -> None:
+    assert authority(written) == written.strip()
+
+
+@pytest.mark.parametrize(
+    "written", ["a b", "app:", "app:0", "app:x", "http://app", "a/b", "*.a", "é", "a\r\nb"]
+)
+def test_a_broken_authority_is_refused(written: str) -> None:
+    with pytest.raises(DecodeError):
+        authority(written)
 
 
 def test_to_is_flattened() -> None:

@@ -50,6 +50,31 @@ def test_lists_and_maps_come_from_text(loaded: Load) -> None:
     assert settings.flag("routes_portal") is False
 
 
+def test_keys_of_traffic_are_variables(loaded: Load) -> None:
+    environ = {
+        "HTTP_REDIRECT_ADDR": "'127.0.0.1:8080'",
+        "USE_PROXY_PROTOCOL": "true",
+        "XFF_NUM_TRUSTED_HOPS": "2",
+        "TRUSTED_PROXIES": "10.0.0.0/8,::1",
+        "TIMEOUT_WRITE": "1m",
+        "TIMEOUT_HEADER": "5s",
+        "MIN_BODY_RATE": "0",
+        "MAX_CONNECTIONS": "10",
+        "MAX_CONNECTIONS_PER_CLIENT": "0",
+        "MAX_REQUEST_BODY": "1000",
+        "ALLOW_UPGRADES": "WebSocket, , foo",
+        "PATH_WITH_ESCAPED_SLASHES_ACTION": "UNESCAPE_AND_FORWARD",
+    }
+    settings = loaded("max_connections: 5\nmin_body_rate: 7\n", environ).settings
+    assert str(settings.http_redirect_addr) == "127.0.0.1:8080"
+    assert (settings.use_proxy_protocol, settings.xff_num_trusted_hops) == (True, 2)
+    assert [str(each) for each in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert (settings.timeout_write, settings.timeout_header, settings.min_body_rate) == (60.0, 5.0, 0)
+    assert (settings.max_connections, settings.max_connections_per_client) == (10, 0)
+    assert (settings.max_request_body, settings.allow_upgrades) == (1000, ("websocket", "foo"))
+    assert settings.path_with_escaped_slashes_action == "unescape_and_forward"
+
+
 def test_problems_of_variables_name_the_variable(problems: Problems) -> None:
     assert problems("address: ':80'\n", {"ADDRESS": "a:b", "WORKERS": "2"}) == [
         "environment ADDRESS: address: the port is not a number up to 65535",

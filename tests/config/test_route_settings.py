@@ -76,11 +76,16 @@ def test_an_id_depends_on_from_path_rules_and_targets_alone(loaded: Load) -> Non
         ("to: h2c://a", "3:9: to: upstreams of h2c:// are not built yet"),
         ("to: [http://a, 'tcp://b']", "3:20: to: upstreams of tcp:// are not built yet"),
         ("to: ['http://a,1', http://b]", "3:24: this upstream has no weight, others have"),
+        ("to: ['unix:///a', http://b]", "3:23: unix sockets do not go together with other upstreams"),
+        ("to: ['unix:///a', 'unix:///b', http://c]", "3:36: unix sockets do not go together with"),
+        ("to: [http://b, 'unix:///a']", "3:20: unix sockets do not go together with other upstreams"),
+        ("to: https+unix:///a", "3:9: a socket has no name to verify its certificate by"),
         ("to: {a: b}", "3:9: to: a list is expected here, not a mapping"),
     ],
 )
 def test_targets_are_checked(problems: Problems, line: str, problem: str) -> None:
-    assert problems(f"{HEAD}    {line}\n") == [problem]
+    (found,) = problems(f"{HEAD}    {line}\n")
+    assert found.startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +120,19 @@ def test_targets_are_checked(problems: Problems, line: str, problem: str) -> Non
 def test_wrong_values_are_refused_in_place(problems: Problems, line: str, problem: str) -> None:
     (found,) = problems(f"{BASE}    {line}\n")
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "line", ["tls_server_name: a", "tls_upstream_server_name: a", "tls_skip_verify: true"]
+)
+def test_a_socket_with_tls_needs_a_name_or_none_to_verify(loaded: Load, line: str) -> None:
+    (upstream,) = only(loaded, f"{HEAD}    to: https+unix:///run/a.sock\n    {line}\n").upstreams
+    assert (upstream.scheme, upstream.host, upstream.port) == ("https+unix", "/run/a.sock", 0)
+
+
+def test_sockets_of_both_kinds_go_together(loaded: Load) -> None:
+    text = f"{HEAD}    to: ['unix:///a', 'https+unix:///b']\n    tls_server_name: b\n"
+    assert [each.host for each in only(loaded, text).upstreams] == ["/a", "/b"]
 
 
 def test_a_missing_file_names_path_and_key(problems: Problems, tmp_path: Path) -> None:

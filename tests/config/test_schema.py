@@ -125,6 +125,14 @@ POOL: list[Any] = [
     [{"cert": "chain.pem", "key": None}], [{"record_type": "t", "file": "records.json"}],
     [{"record_type": 5, "foreign_key": "claim.a", "file": "empty.json"}],
     [{"record_type": "t", "foreign_key": " user.id ", "file": "records.json"}],
+    "10.0.0.0/8", ["10.0.0.1", "::1/64"], "keep_unchanged", "REJECT_REQUEST", "unescape_and_forward", "*",
+    ["*", "https://a.example.com:443/"], ["", "WebSocket", "spdy/3.1"], "websocket,,foo", 200, "301", 404,
+    65535, 65536, 2**32, 2**63, "unix:///run/a.sock", "https+unix:/run/a.sock,5", ["unix:///a", "unix:///b"],
+    "/a b", "/a%20b", r"/\1", r"\1.example.com:80", {"host_redirect": "a:80", "path_redirect": None},
+    {"https_redirect": "true", "response_code": "308", "port_redirect": "80", "path_redirect": "/x?y"},
+    {"scheme_redirect": "http", "prefix_rewrite": "/x", "strip_query": 1}, {"response_code": 300},
+    {"status": 200}, {"status": "404", "body": 5}, {"status": 99}, {"status": None}, {"body": "x"},
+    [{"header": "X-A"}], [{"header": "X-A", "prefix": None, "value": "b"}], [{"header": None}],
     *(case(word) for word in ("auto", "http1", "info", "warning", "fatal", "off", "lax", "allow")
       for case in (str.lower, str.upper, str.title)),
 ]  # fmt: skip
@@ -265,6 +273,17 @@ def route(**keys: Any) -> dict[str, Any]:
         ({"policy": [{"to": "http://a"}]}, "$.policy[0]"),
         (route(**{"from": "https://a/x"}), "$.routes[0].from"),
         (route(to=["a:80"]), "$.routes[0].to[0]"),
+        (route(to=None), "$.routes[0]"),
+        (route(to="unix://run/app.sock"), "$.routes[0].to"),
+        (route(redirect={"response_code": 300}), "$.routes[0].redirect.response_code"),
+        (route(redirect={"host": "a"}), "$.routes[0].redirect"),
+        (route(response={}), "$.routes[0].response"),
+        (route(response={"status": 99}), "$.routes[0].response.status"),
+        (route(rewrite_response_headers=[{"value": "a"}]), "$.routes[0].rewrite_response_headers[0]"),
+        (route(path_with_escaped_slashes_action="unescape_and_forward"),
+         "$.routes[0].path_with_escaped_slashes_action"),
+        (route(prefix_rewrite="/a?b"), "$.routes[0].prefix_rewrite"),
+        ({"max_connections": 0}, "$.max_connections"),
         (route(to=[]), "$.routes[0].to"),
         (route(pass_identity_header=True), "$.routes[0]"),
         (route(allowed_idp_claims={"a": None}), "$.routes[0].allowed_idp_claims.a"),
@@ -285,6 +304,12 @@ def test_a_mistake_is_refused_where_it_stands(data: Any, path: str) -> None:
 )
 def test_a_route_takes_every_form_of_policy(policy: Any) -> None:
     assert refused_at(route(policy=policy)) == []
+
+
+@pytest.mark.parametrize("answer", [{"redirect": {"host_redirect": "b"}}, {"response": {"status": 200}}])
+@pytest.mark.parametrize("to", [{}, {"to": None}])
+def test_a_route_that_answers_by_itself_needs_no_upstream(answer: dict[str, Any], to: dict[str, Any]) -> None:
+    assert refused_at({"routes": [{"from": "https://a", **to, **answer}]}) == []
 
 
 def test_a_removed_key_says_what_to_do_instead() -> None:

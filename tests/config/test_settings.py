@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def test_defaults(loaded: Load) -> None:
     assert settings.access_log_fields == DEFAULT_ACCESS_FIELDS
     assert settings.access_log_level == "info"
     assert settings.shared_secret is None
+    assert (settings.timeout_write, settings.timeout_header, settings.min_body_rate) == (0, 10, 256)
+    assert (settings.max_connections, settings.max_connections_per_client) == (50_000, 1000)
+    assert (settings.max_request_body, settings.allow_upgrades) == (0, ())
+    assert (settings.xff_num_trusted_hops, settings.trusted_proxies) == (0, ())
+    assert (settings.http_redirect_addr, settings.use_proxy_protocol) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,28 @@ def test_defaults(loaded: Load) -> None:
             "path_with_escaped_slashes_action",
             "keep_unchanged",
         ),
+        (
+            "path_with_escaped_slashes_action: PATH_WITH_ESCAPED_SLASHES_ACTION_UNESCAPE_AND_REDIRECT",
+            "path_with_escaped_slashes_action",
+            "unescape_and_redirect",
+        ),
+        ("http_redirect_addr: ':80'", "http_redirect_addr", Address("", 80)),
+        ("http_redirect_addr: '\"127.0.0.1\"'", "http_redirect_addr", Address("127.0.0.1", 80)),
+        ("http_redirect_addr: ''", "http_redirect_addr", None),
+        ("use_proxy_protocol: true", "use_proxy_protocol", True),
+        ("xff_num_trusted_hops: '2'", "xff_num_trusted_hops", 2),
+        (
+            "trusted_proxies: '10.0.0.1/8, ::1'",
+            "trusted_proxies",
+            (ip_network("10.0.0.0/8"), ip_network("::1/128")),
+        ),
+        ("timeout_write: 1m", "timeout_write", 60.0),
+        ("timeout_header: '0'", "timeout_header", 0.0),
+        ("min_body_rate: 0", "min_body_rate", 0),
+        ("max_connections: '10'", "max_connections", 10),
+        ("max_connections_per_client: 0", "max_connections_per_client", 0),
+        ("max_request_body: 10000000000", "max_request_body", 10_000_000_000),
+        ("allow_upgrades: ['', WebSocket, ' ']", "allow_upgrades", ("websocket",)),
         ("jwt_issuer_format: URI", "jwt_issuer_format", "uri"),
         ("jwt_issuer_format: hostonly", "jwt_issuer_format", "hostOnly"),
         ("log_level: WARNING", "log_level", "warn"),
@@ -97,10 +125,23 @@ def test_the_default_port_of_clear_text_is_80(loaded: Load) -> None:
             "1:39: databroker_storage_connection_string: the store is a folder: a path or file:///path",
         ),
         (
-            "path_with_escaped_slashes_action: unescape_and_forward",
-            "1:35: path_with_escaped_slashes_action: path_with_escaped_slashes_action:"
-            " unescape_and_forward is not built yet",
+            "path_with_escaped_slashes_action: unescape",
+            "1:35: path_with_escaped_slashes_action: this is not a value of path_with_escaped_slashes_action",
         ),
+        ("xff_num_trusted_hops: -1", "1:23: xff_num_trusted_hops: the number must be 0 or more"),
+        ("xff_num_trusted_hops: 4294967296", "1:23: xff_num_trusted_hops: the number must be 0 or more"),
+        ("trusted_proxies: [10.0.0.0/33]", "1:19: trusted_proxies: this is not an address or a network"),
+        ("max_connections: 0", "1:18: max_connections: without a connection nobody is served"),
+        (
+            "max_connections_per_client: x",
+            "1:29: max_connections_per_client: a whole number is expected here",
+        ),
+        ("max_request_body: -5", "1:19: max_request_body: the number must be 0 or more"),
+        ("min_body_rate: 1.5", "1:16: min_body_rate: a whole number is expected here, not a number"),
+        ("timeout_header: 10", "1:17: timeout_header: a duration is expected here, not a number"),
+        ("http_redirect_addr: 'a:b'", "1:21: http_redirect_addr: the port is not a number"),
+        ("allow_upgrades: [h2c]", "1:18: allow_upgrades: this protocol carries requests"),
+        ("use_proxy_protocol: v2", "1:21: use_proxy_protocol: true or false is expected here"),
         ("signout_redirect_url: /bye", "1:23: signout_redirect_url: the URL has no scheme"),
         (
             "authenticate_service_url: https://a/x",
@@ -217,3 +258,40 @@ def test_spans_serve_other_rooms(loaded: Load) -> None:
     found = loaded(f"routes:\n{route}\n")
     span = found.span("routes", 0, "policy", 0, "allow", "or", 0, "email", "is")
     assert (span.line, span.column) == (2, route.index("ME") + 1)
+
+
+def test_equal_routes_without_upstreams_are_told(warnings: Problems) -> None:
+    answer = "response: {status: 200, body: x}, allow_public_unauthenticated_access: true"
+    text = f"routes:\n  - {{from: https://a.example.com, {answer}}}\n"
+    assert warnings(text + text.removeprefix("routes:\n")) == [
+        "3:12: this route is never reached: routes[0] takes all its requests"
+    ]
+    assert warnings(text + text.removeprefix("routes:\n").replace("body: x", "body: y")) == []
+
+
+def test_redirects_have_a_listener_of_their_own(problems: Problems, warnings: Problems) -> None:
+    text = "address: :80\nhttp_redirect_addr: :80\n"
+    assert problems(text) == ["2:21: http_redirect_addr and address are the same"]
+    assert warnings("http_redirect_addr: :80\n") == []
+    assert warnings("address: 127.0.0.1:0\nhttp_redirect_addr: 127.0.0.1:0\n") == []
+    (warning,) = warnings("insecure_server: true\naddress: :8080\nhttp_redirect_addr: :80\n")
+    assert warning.startswith("3:21: http_redirect_addr leads to https://")
+
+
+def test_hops_of_nobody_in_particular_are_told(warnings: Problems) -> None:
+    (warning,) = warnings("xff_num_trusted_hops: 1\n")
+    assert warning.startswith("1:23: xff_num_trusted_hops trusts whoever connects")
+    assert warnings("trusted_proxies: [10.0.0.0/8]\nxff_num_trusted_hops: 1\n") == []
+
+
+def test_trust_in_everybody_is_told(warnings: Problems) -> None:
+    found = warnings("trusted_proxies: [10.0.0.0/8, 0.0.0.0/0, '::/0']\n")
+    assert [each.split(": ")[0] for each in found] == ["1:31", "1:42"]
+
+
+def test_origins_without_websockets_are_told(warnings: Problems) -> None:
+    route = f"routes:\n  - {{{PUBLIC}, websocket_origins: ['*']}}\n"
+    (warning,) = warnings(route)
+    assert warning.endswith("websocket_origins has no effect on a route without websockets")
+    assert warnings(f"allow_upgrades: [websocket]\n{route}") == []
+    assert warnings(route.replace("websocket_o", "allow_websockets: true, websocket_o")) == []

@@ -47,7 +47,7 @@ def test_toml_positions_are_those_of_key_names(problems: Problems) -> None:
     )
     assert problems(text, name="config.toml") == [
         "2:1: cookie_same_site: this is not a value of cookie_same_site",
-        "9:1: to: an upstream begins with http:// or https://",
+        "9:1: to: an upstream begins with http://, https://, unix:// or https+unix://",
         "11:3: Host: the header Host cannot be set here",
     ]
 

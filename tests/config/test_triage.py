@@ -50,9 +50,9 @@ def test_each_route_key_of_later_gives_exactly_one_warning(warnings: Problems, n
 
 def test_a_key_of_later_in_many_routes_gives_one_warning(warnings: Problems) -> None:
     second = ROUTE_TEXT.removeprefix("routes:\n").replace("a.example", "b.example")
-    key = "    allow_websockets: true\n"
+    key = "    depends_on: [b.example.com]\n"
     assert warnings(ROUTE_TEXT + key + second + key + second.replace("b.ex", "c.ex") + key) == [
-        "5:5: the route key allow_websockets is not built yet: ignored (here and in 2 other places)"
+        "5:5: the route key depends_on is not built yet: ignored (here and in 2 other places)"
     ]
 
 
@@ -83,14 +83,6 @@ def test_each_key_that_would_open_the_door_is_an_error(problems: Problems, name:
 def test_each_route_key_that_would_open_the_door_is_an_error(problems: Problems, name: str) -> None:
     message = f"5:5: the route key {name} is not built yet, and ignoring it would open the door"
     assert problems(ROUTE_TEXT + f"    {name}: x\n") == [message]
-
-
-@pytest.mark.parametrize("name", ["redirect", "response"])
-def test_a_refused_answer_is_not_also_a_missing_upstream(problems: Problems, name: str) -> None:
-    text = f"routes:\n  - from: https://a.example.com\n    policy: x\n    {name}: {{a: b}}\n"
-    assert problems(text) == [
-        f"4:5: the route key {name} is not built yet, and ignoring it would open the door"
-    ]
 
 
 @pytest.mark.parametrize("value", ["default", "DEFAULT", "BEARER_TOKEN_FORMAT_DEFAULT", '""', "null"])

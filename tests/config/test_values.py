@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from pomerium_tw.config.problem import DecodeError
-from pomerium_tw.config.values import choice, duration, flag, listed, mapped, number, text
+from pomerium_tw.config.values import (
+    choice,
+    count,
+    duration,
+    flag,
+    listed,
+    mapped,
+    number,
+    small_count,
+    text,
+)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +109,12 @@ def test_an_ambiguous_suffix_is_no_choice() -> None:
         decode("it")
     with pytest.raises(DecodeError):
         decode("")
+
+
+def test_counts_are_whole_and_bounded() -> None:
+    assert (count(0), count("18"), count(2**63 - 1)) == (0, 18, 2**63 - 1)
+    assert small_count(2**32 - 1) == 2**32 - 1
+    for decode, values in ((count, (-1, 2**63, True, 1.0, "x")), (small_count, (-1, 2**32, None))):
+        for value in values:
+            with pytest.raises(DecodeError):
+                decode(value)

@@ -13,7 +13,7 @@ from typing import Any
 
 from policy_grammar import Policy, parse_data, to_data
 from pomerium_tw.authorize import decide, internal_evaluation
-from pomerium_tw.config import RouteSettings
+from pomerium_tw.config import RouteSettings, route_findings
 from pomerium_tw.model import Reply, Request
 from pomerium_tw.pages import ErrorFacts, Way, denial_reply, response_for, status_text, wants_redirect
 from pomerium_tw.policy import AccessLists, Evaluation, legacy_policy
@@ -71,12 +71,14 @@ def deny_format(case: Case) -> Answer:
 
 def validate(case: Case) -> Answer:
     """Whether the configuration refuses a route."""
-    written = {"from": "https://from.example.com", "to": "https://to.example.com", **case["config"]}
+    written = {"from": "https://from.example.com", **case["config"]}
+    if not written.keys() & {"redirect", "response"}:
+        written.setdefault("to", "https://to.example.com")
     try:
         route = RouteSettings.model_validate(written, context=Path())
     except ValueError:
         return {"config_error": True}
-    return {"config_error": any(not finding.warning for finding in route.findings())}
+    return {"config_error": any(not finding.warning for finding in route_findings(route))}
 
 
 def to_ppl(case: Case) -> Answer:
