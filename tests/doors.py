@@ -25,12 +25,13 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from policy_grammar import parse_text
-from pomerium_tw.authorize import Authorizer, UpstreamHeaders
+from pomerium_tw.authorize import Authorizer, ForwardedAssertions, UpstreamHeaders
 from pomerium_tw.databroker import SESSION, USER, MemoryStore, Mirror, Record
 from pomerium_tw.model import ANONYMOUS, Reply, Route, Secret, Upstream, redirect
 from pomerium_tw.pages import OwnRequest, Page, PathTree, Probe
 from pomerium_tw.policy import compile_policy
 from pomerium_tw.proxy import (
+    Again,
     AuthorizeStep,
     Chain,
     Cluster,
@@ -41,6 +42,7 @@ from pomerium_tw.proxy import (
     HeadRules,
     IdentifyStep,
     Listener,
+    LongLived,
     ResponseRules,
     RoutePlan,
     Router,
@@ -48,6 +50,7 @@ from pomerium_tw.proxy import (
     Sweep,
     TargetRules,
     Timeouts,
+    Trust,
     alias,
     header_lines,
 )
@@ -106,6 +109,7 @@ class Door:
         target_rules: TargetRules | None = None,
         timeouts: Timeouts | None = None,
         response_headers: dict[str, str] | None = None,
+        trust: Trust | None = None,
         steps: Sequence[Any] = (),
     ) -> None:
         """``steps`` come before the usual ones."""
@@ -114,55 +118,84 @@ class Door:
         writer = LineWriter(-1, clock, self._write)
         self.writer = writer
         self.sweep = Sweep(clock)
-        self.finish = Finish(clock, self.sweep)
+        self.lasting = LongLived(clock, lambda exchange: self.listener.generation.allows(exchange))
+        self.finish = Finish(clock, self.sweep, self.lasting)
         self.store = MemoryStore(clock)
         self.mirror = Mirror(self.store, CALLER_RECORDS, clock)
         secret = Secret(b"s" * 32)
         self._codec = HandleCodec(secret)
         identities = Identities(self.mirror, self._codec, clock.seconds)
-        policies = {each.route.id: compile_policy(parse_text(each.policy, "door.ppl")) for each in routes}
-        signer = AssertionSigner(derive_signing_key(secret), clock.seconds, lambda: "assertion-id")
-        headers = UpstreamHeaders(signer, claim_headers or {}, clock.seconds, 1)
+        identities.on_change(self.lasting.session_changed)
+        self.signing_keys = derive_signing_key(secret)
+        signer = AssertionSigner(self.signing_keys, clock.seconds, lambda: "assertion-id")
+        forwarded = ForwardedAssertions(self.signing_keys, clock.seconds)
         self.endpoints: list[Endpoint] = []
-        plans = [RoutePlan(each.route, self._cluster(each.route, endpoint)) for each in routes]
-        tree = own or PathTree({"/ping": Probe(), "/.pomerium/form": EchoForm()})
-        chain = Chain(
-            [
-                *steps,
-                RouteStep(Router(plans), tree, {}, lambda _request, _idp: ANONYMOUS),
-                IdentifyStep(identities, self.mirror, COOKIE),
-                AuthorizeStep(
-                    Authorizer(policies, DecisionLog(writer, enabled=False), clock.seconds),
-                    lambda _request, _idp: redirect("https://authenticate.test/"),
-                    lambda _request, _idp: "https://authenticate.test/",
+
+        def build(routes: Sequence[Guarded], number: int) -> Generation:
+            policies = {each.route.id: compile_policy(parse_text(each.policy, "door.ppl")) for each in routes}
+            plans = [RoutePlan(each.route, self._cluster(each.route, endpoint)) for each in routes]
+            router = Router(plans)
+            authorizer = Authorizer(policies, DecisionLog(writer, enabled=False))
+            tree = own or PathTree({"/ping": Probe(), "/.pomerium/form": EchoForm()})
+            chain = Chain(
+                [
+                    *steps,
+                    RouteStep(
+                        router,
+                        tree,
+                        {},
+                        lambda _request, _idp: ANONYMOUS,
+                        (target_rules or TargetRules()).escaped_slashes,
+                    ),
+                    IdentifyStep(identities, self.mirror, COOKIE),
+                    AuthorizeStep(
+                        authorizer,
+                        lambda _request, _idp: redirect("https://authenticate.test/"),
+                        lambda _request, _idp: "https://authenticate.test/",
+                    ),
+                    ForwardStep(
+                        UpstreamHeaders(
+                            signer, claim_headers or {}, clock.seconds, number, forwarded=forwarded
+                        )
+                    ),
+                ],
+                self.finish,
+            )
+            return Generation(
+                number=number,
+                run=chain.run,
+                allows=Again(router, identities, authorizer, COOKIE).allows,
+                head_rules=HeadRules(
+                    own_cookies=owned_cookie_pattern(COOKIE),
+                    owned_names=frozenset(alias(name.encode()) for name in claim_headers or {}),
+                    underscores=underscores,
                 ),
-                ForwardStep(headers, keep_forwarded_for=False),
-            ],
-            self.finish,
-        )
-        self.generation = Generation(
-            number=1,
-            run=chain.run,
-            head_rules=HeadRules(
-                own_cookies=owned_cookie_pattern(COOKIE),
-                owned_names=frozenset(alias(name.encode()) for name in claim_headers or {}),
-                underscores=underscores,
-            ),
-            target_rules=target_rules or TargetRules(),
-            timeouts=timeouts or Timeouts(),
-            response_lines=header_lines(response_headers or {}),
-            clusters=tuple(plan.cluster for plan in plans),
-        )
+                target_rules=target_rules or TargetRules(),
+                timeouts=timeouts or Timeouts(),
+                response_lines=header_lines(response_headers or {}),
+                trust=trust or Trust(),
+                clusters=tuple(plan.cluster for plan in plans if plan.cluster is not None),
+            )
+
+        self._build = build
+        self.generation = build(routes, 1)
         log = AccessLog(writer, DEFAULT_ACCESS_FIELDS)
         self.listener = Listener(self.generation, self.finish, self.sweep, log, clock, "http")
+
+    def reload(self, routes: Sequence[Guarded]) -> None:
+        """A newer configuration, of other routes."""
+        self.generation.close()
+        self.generation = self.listener.generation = self._build(routes, self.generation.number + 1)
+        self.lasting.all_changed()
 
     def _write(self, _fd: int, data: bytes) -> int:
         self.lines += data.splitlines()
         return len(data)
 
-    def _cluster(self, route: Route, endpoint: Callable[[Upstream], Any]) -> Cluster:
-        overwritten = frozenset(name.lower().encode() for name in route.set_response_headers)
-        rules = ResponseRules(overwritten, owned_cookie_pattern(COOKIE))
+    def _cluster(self, route: Route, endpoint: Callable[[Upstream], Any]) -> Cluster | None:
+        if not route.upstreams:
+            return None
+        rules = ResponseRules.of(route, owned_cookie_pattern(COOKIE))
         endpoints = [Endpoint(upstream, endpoint(upstream), rules) for upstream in route.upstreams]
         self.endpoints += endpoints
         return Cluster(route.name, endpoints)
@@ -171,8 +204,10 @@ class Door:
         self.store.start()
         self.mirror.start()
         self.sweep.start()
+        self.lasting.start()
 
     def stop(self) -> None:
+        self.lasting.stop()
         self.sweep.stop()
         self.generation.close()
         self.mirror.stop()
@@ -195,6 +230,13 @@ class Door:
             self.clock.advance(0)
         handle = SessionHandle("session", email, (host,), "", int(now), 0)
         return f"{COOKIE}={self._codec.encode(handle)}"
+
+    def sign_out(self) -> None:
+        """The session of :meth:`sign_in` is gone."""
+        now = self.clock.seconds()
+        self.store.put([Record(SESSION, "session", 0, {}, now, deleted_at=now)])
+        if isinstance(self.clock, Clock):
+            self.clock.advance(0)
 
 
 # -- over real sockets

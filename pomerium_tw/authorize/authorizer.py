@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ..model import Decision, Identity, Request, Route
 from ..policy import CompiledPolicy, Evaluation
@@ -16,29 +16,31 @@ MAX_DECISIONS = 4096
 class Authorizer:
     """Decides by the compiled policy of the very route that the data path matched (spec/identity R20)."""
 
-    def __init__(
-        self, policies: Mapping[str, CompiledPolicy], decisions: DecisionLog, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, policies: Mapping[str, CompiledPolicy], decisions: DecisionLog) -> None:
         """``policies``: route id → policy."""
-        self._policies = dict(policies)
+        self._evaluate = {route_id: policy.evaluate for route_id, policy in policies.items()}
         self._log = decisions
-        self._now = now
         # The ladder is climbed once for each evaluation. They are shared objects, so the id is enough of a
         # key, and hashing their reasons at every request is saved; the entry keeps its evaluation, and so
         # its id, alive.
         self._decided: dict[int, tuple[Evaluation, Decision]] = {}
 
-    def check(self, request: Request, route: Route, identity: Identity) -> Decision:
-        """The decision, logged. Evaluating a policy raises nothing; a failed criterion has denied."""
-        policy = self._policies.get(route.id)
-        decision = NO_POLICY if policy is None else self._decide(policy.evaluate(request, identity))
-        self._log.record(self._now(), request, route, identity, decision)
+    def check(self, request: Request, route: Route, identity: Identity, now: float) -> Decision:
+        """The decision, logged. Evaluating a policy raises nothing; a failed criterion has denied.
+
+        ``now``: seconds since the epoch, for the log.
+        """
+        evaluate = self._evaluate.get(route.id)
+        if evaluate is None:
+            decision = NO_POLICY
+        else:
+            evaluation = evaluate(request, identity)
+            found = self._decided.get(id(evaluation))
+            decision = self._decide(evaluation) if found is None else found[1]
+        self._log.record(now, request, route, identity, decision)
         return decision
 
     def _decide(self, evaluation: Evaluation) -> Decision:
-        found = self._decided.get(id(evaluation))
-        if found is not None:
-            return found[1]
         decision = decide(evaluation)
         if len(self._decided) < MAX_DECISIONS:
             self._decided[id(evaluation)] = (evaluation, decision)

@@ -18,8 +18,6 @@ REUSE_SECONDS = 60.0
 """An assertion is sent again for this long: the upstream always gets one with four minutes to live."""
 MAX_MEMO = 64
 """Header blocks remembered for one caller."""
-MAX_HEAD_MEMO = 32
-"""Entries of one header block's memo beyond which nothing is added to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +71,25 @@ class UpstreamHeaders:
         self._forwarded = forwarded
         self._routes = {route.id: RouteHeaders(route, self._claim_headers) for route in routes}
 
-    def lines(self, request: Request, route: Route, identity: Identity) -> bytes:
-        """Header lines with their CRLFs: the very same object while nothing in them changes."""
+    def lines(self, request: Request, route: Route, identity: Identity) -> tuple[bytes, float]:
+        """Header lines with their CRLFs, and until when they hold (seconds since the epoch).
+
+        They are the same for every request with this header block, certificate, host and caller.
+        """
         prepared = self._routes.get(route.id) or self._prepare(route)
         if prepared.constant is not None:
-            return prepared.constant
+            return prepared.constant, math.inf
         found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
         if found is None or found.until <= self._now():
             found = self._remember(request, route, prepared, identity)
         if prepared.moving or (
             prepared.passes and self._forwarded is not None and self._forwarded.sent(request.head)
         ):
-            return self._lines_of_request(request, prepared, identity, found)
-        return found.lines
+            forwarded, until = self._passed_on(request, prepared, identity)
+            moving = prepared.configured(request, found.proof) if prepared.moving else ()
+            lines = header_lines((*found.headers, *moving, *forwarded), prepared.impersonates)
+            return lines, min(until, found.until)
+        return found.lines, found.until
 
     def headers(self, request: Request, route: Route, identity: Identity) -> Sent:
         """The same headers as names and values, nothing remembered."""
@@ -125,26 +129,6 @@ class UpstreamHeaders:
                 identity.memo.clear()
             identity.memo[self._generation, route.id, request.host] = made
         return made
-
-    def _lines_of_request(
-        self, request: Request, prepared: RouteHeaders, identity: Identity, standing: _Remembered
-    ) -> bytes:
-        """Where the request itself has a say: remembered with its header block."""
-        memo = request.head.memo
-        found: tuple[_Remembered, object, float, bytes] | None = memo.get(prepared)
-        if (
-            found is not None
-            and found[0] is standing
-            and found[1] is request.certificate
-            and found[2] > self._now()
-        ):
-            return found[3]
-        forwarded, until = self._passed_on(request, prepared, identity)
-        moving = prepared.configured(request, standing.proof) if prepared.moving else ()
-        lines = header_lines((*standing.headers, *moving, *forwarded), prepared.impersonates)
-        if len(memo) < MAX_HEAD_MEMO:
-            memo[prepared] = (standing, request.certificate, until, lines)
-        return lines
 
     def _passed_on(
         self, request: Request, prepared: RouteHeaders, identity: Identity

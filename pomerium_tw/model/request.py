@@ -80,7 +80,7 @@ class Head:
         self.close = close
         """The client asked for the connection to end with this exchange."""
         self.upgrade = upgrade
-        """The protocol an Upgrade asked for, lower case, or None."""
+        """The protocol that an Upgrade asked for, lower case; or several, with commas between; or None."""
         self.expect_continue = expect_continue
         """The client waits for ``100 Continue`` before it sends the body."""
         self.memo: dict[Any, Any] = {}

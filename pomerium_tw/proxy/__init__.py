@@ -1,24 +1,34 @@
 """The data path: client bytes, one normalised request, the chain of steps, an upstream or a page of ours."""
 
+from .admission import Admission, ConnectionLimits
+from .again import Again
 from .chain import Chain, IChainStep
+from .client_address import Trust
 from .cluster import Cluster, Endpoint
-from .exchange import Exchange, Forward, IExchange, Respond, Serve
+from .exchange import Exchange, IExchange, Respond
 from .finish import Finish
+from .forward import Forward
 from .generation import Generation, Timeouts
 from .head import HeadError
 from .header_names import HeadRules, alias
 from .listener import Listener
+from .longlived import LongLived
 from .plan import RoutePlan, header_lines
 from .response import ResponseRules
 from .router import Router
+from .secure_redirect import RedirectListener
+from .serve import Serve
 from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep, reserved
 from .sweep import Sweep
 from .target import TargetRules, parse_target
 
 __all__ = [
+    "Admission",
+    "Again",
     "AuthorizeStep",
     "Chain",
     "Cluster",
+    "ConnectionLimits",
     "Endpoint",
     "Exchange",
     "Finish",
@@ -31,6 +41,8 @@ __all__ = [
     "IExchange",
     "IdentifyStep",
     "Listener",
+    "LongLived",
+    "RedirectListener",
     "Respond",
     "ResponseRules",
     "RoutePlan",
@@ -40,6 +52,7 @@ __all__ = [
     "Sweep",
     "TargetRules",
     "Timeouts",
+    "Trust",
     "alias",
     "header_lines",
     "parse_target",

@@ -9,10 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
-from .exchange import Forward, IExchange, Respond, StepOutcome
+from .exchange import IExchange, StepOutcome
 from .finish import Finish
-from .forward import Forwarding
-from .serve import serve
 
 log = Logger("pomerium.proxy")
 
@@ -28,7 +26,7 @@ class IChainStep(Interface):
     edits = Attribute("Names of the exchange's facts that the step sets.")
 
     def advance(exchange: IExchange) -> Any:  # noqa: N805 (an interface has no self)
-        """Look at the exchange: None to go on, an StepOutcome to end the chain, or a Deferred of either.
+        """Look at the exchange: None to go on, a StepOutcome to end the chain, or a Deferred of either.
 
         An exception ends the exchange with an error page: nothing is let through.
         """
@@ -46,48 +44,39 @@ class Chain:
         self._finish = finish
 
     def run(self, exchange: IExchange) -> None:
-        self._walk(exchange, 0)
+        self._walk(exchange, self._advances)
 
-    def _walk(self, exchange: IExchange, at: int) -> None:
+    def _walk(self, exchange: IExchange, advances: tuple[Advance, ...]) -> None:
         try:
-            for index in range(at, len(self._advances)):
-                outcome = self._advances[index](exchange)
+            for advance in advances:
+                outcome = advance(exchange)
                 if outcome is None:
                     continue
-                if type(outcome) is Forward:
-                    Forwarding(exchange, outcome, self._finish).start()
-                elif isinstance(outcome, Deferred):
-                    self._wait(outcome, exchange, index + 1)
+                if isinstance(outcome, Deferred):
+                    self._wait(outcome, exchange, advances[advances.index(advance) + 1 :])
                 else:
-                    self._carry_out(exchange, outcome)
+                    outcome.carry_out(exchange, self._finish)
                 return
             raise RuntimeError("the chain ended without an answer")
         except Exception:
             # The request boundary: whatever went wrong, the request is not let through.
-            log.failure("request failed", request_id=exchange.request.id)
-            self._finish.internal_error(exchange)
+            self._failed(exchange)
 
-    def _wait(self, waiting: Deferred[StepOutcome | None], exchange: IExchange, following: int) -> None:
+    def _wait(
+        self, waiting: Deferred[StepOutcome | None], exchange: IExchange, following: tuple[Advance, ...]
+    ) -> None:
         def go_on(outcome: StepOutcome | None) -> None:
             if exchange.gone:
                 return
             if outcome is None:
                 self._walk(exchange, following)
             else:
-                self._carry_out(exchange, outcome)
-
-        def failed(failure: Any) -> None:
-            log.failure("request failed", failure, request_id=exchange.request.id)
-            if not exchange.gone:
-                self._finish.internal_error(exchange)
+                outcome.carry_out(exchange, self._finish)
 
         waiting.addCallback(go_on)
-        waiting.addErrback(failed)
+        waiting.addErrback(lambda failure: self._failed(exchange, failure))
 
-    def _carry_out(self, exchange: IExchange, outcome: StepOutcome) -> None:
-        if isinstance(outcome, Forward):
-            Forwarding(exchange, outcome, self._finish).start()
-        elif isinstance(outcome, Respond):
-            self._finish.reply(exchange, outcome.reply, outcome.details)
-        else:
-            serve(exchange, outcome.root, self._finish)
+    def _failed(self, exchange: IExchange, failure: Any = None) -> None:
+        log.failure("request failed", failure, request_id=exchange.request.id)
+        if not exchange.gone:
+            self._finish.internal_error(exchange)

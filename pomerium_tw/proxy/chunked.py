@@ -7,7 +7,7 @@ import re
 MAX_SIZE_LINE = 4096
 """Longest chunk-size line, extensions included."""
 MAX_TRAILER_BYTES = 8192
-"""Longest trailer section; trailers are read and dropped."""
+"""Longest trailer section."""
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*+)?\r\n")
 _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n")
@@ -18,17 +18,31 @@ class ChunkError(ValueError):
 
 
 class ChunkedDecoder:
-    """Takes bytes, gives body bytes. Feed it until :attr:`finished`; :attr:`rest` is what followed then."""
+    """Takes bytes, gives body bytes.
 
-    __slots__ = ("_buffer", "_in_trailer", "_left", "_trailer_bytes", "finished", "rest")
+    Feed it until :attr:`finished`; then :attr:`trailers` is the trailer section, :attr:`rest` what followed.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_in_trailer",
+        "_left",
+        "_trailer_bytes",
+        "_trailers",
+        "finished",
+        "rest",
+        "trailers",
+    )
 
     def __init__(self) -> None:
         self._buffer = b""
         self._left = 0  # bytes of the present chunk still to come, its CRLF included
         self._in_trailer = False
         self._trailer_bytes = 0
+        self._trailers: list[bytes] = []
         self.finished = False
         self.rest = b""
+        self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
         """Body bytes in ``data``. Raises ChunkError as soon as the coding is broken."""
@@ -76,6 +90,7 @@ class ChunkedDecoder:
     def _trailer(self, data: bytes, at: int) -> int:
         if data.startswith(b"\r\n", at):
             self.finished = True
+            self.trailers = b"".join(self._trailers)
             self.rest = data[at + 2 :]
             return at + 2
         match = _TRAILER_LINE.match(data, at)
@@ -84,6 +99,7 @@ class ChunkedDecoder:
         self._trailer_bytes += match.end() - at
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise ChunkError("the trailers are too long")
+        self._trailers.append(match[0])
         return match.end()
 
     def _incomplete(self, data: bytes, at: int, limit: int, fault: str) -> int:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..model import Head, Request
+from ..model import Peer
+from .body_rate import BodyWait
 from .chunked import ChunkError
-from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault, parse_head
-from .http1 import Http1Exchange
-from .target import parse_request_line, parse_target
+from .exchange import Receiver
+from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE, CLIENT_STALLED, Failed
+from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
+from .http1 import BodyTooLargeError, Http1Exchange
+from .request_reader import RequestReader
+from .target import parse_request_line
 
 if TYPE_CHECKING:
-    from .generation import Generation
     from .listener import Listener
 
 MAX_BUFFERED = 64 * 1024
@@ -26,16 +29,14 @@ MAX_DISCARDED = 1024 * 1024
 LINGER_SECONDS = 5.0
 """Longest that a client may take to read the last answer while it still sends."""
 FLUSH_SECONDS = 60.0
-"""Longest that a client may take to read what was written before the connection ends."""
-MEMO_BLOCKS = 4
-"""Header blocks remembered per connection: a client repeats its own, and can evict nobody else's."""
-MEMO_BYTES = 16 * 1024
-"""Longer blocks are not remembered."""
-_NOT_OFFERED = frozenset(("CONNECT", "TRACE"))
-"""No tunnels yet; and an upstream's echo would show the client what only the upstream may see."""
+"""Longest that a client may take to read what was written for it; then its connection ends."""
+HALF_CLOSED_SECONDS = 60.0
+"""Longest that an answer may take for a client that has closed its own side: it may be gone for good."""
+MEMO_SECONDS = 10.0
+"""Blocks are forgotten when a connection was idle for so long: idle connections are many."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class DownstreamConnection(Protocol):
     """One client connection. Pipelined requests are answered one after the other, in order.
 
@@ -43,47 +44,100 @@ class DownstreamConnection(Protocol):
     looked at, and stops the flow of the present answer.
     """
 
+    # An idle connection holds no more than what differs from these.
+    _ready = False
+    """Nothing is under way, and nothing waits: what arrives begins a request."""
+    _buffer = b""
+    _scanned = 0
+    """How much of an unfinished head was looked at already."""
+    _exchange: Http1Exchange | None = None
+    _producer: IPushProducer | None = None
+    _advancing = False
+    _paused = False
+    _body_held = False
+    _clogged = False
+    _read_closed = False
+    _ended = False
+    _discarded = 0
+    _body_wait: BodyWait | None = None
+    _receiver: Receiver | None = None
+    """Whose the connection is after an upgrade."""
+    closing = False
+    """The connection ends after the present answer."""
+    deadline = 0.0
+    """When the listener's sweep looks at this connection (seconds since the epoch); 0 is never."""
+
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._buffer = b""
-        self._scanned = 0
-        """How much of an unfinished head was looked at already."""
-        self._exchange: Http1Exchange | None = None
-        self._producer: IPushProducer | None = None
-        self._advancing = False
-        self._paused = False
-        self._body_held = False
-        self._clogged = False
-        self._ended = False
-        self._discarded = 0
-        self._memo: dict[bytes, tuple[int, Head]] = {}
-        self.closing = False
-        """The connection ends after the present answer."""
-        self.deadline = 0.0
-        """When the listener's sweep ends this connection (seconds since the epoch); 0 is never."""
 
     # -- connection
 
     def connectionMade(self) -> None:
+        transport: Any = self.transport
+        self.write = transport.write
+        self._reader = RequestReader(self._listener, self._listener.peer_of(transport))
         self._listener.opened(self)
-        self.peer = self._listener.peer_of(self.transport)
         # The first request has to come soon; over TLS the handshake is part of that (spec/threats TL-08).
         self.deadline = self._listener.now() + self._listener.generation.timeouts.head
-        transport: Any = self.transport
         transport.registerProducer(self, True)
+        self._ready = True
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 (Twisted's signature)
+    @property
+    def peer(self) -> Peer:
+        """The connection's other end."""
+        return self._reader.peer
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._listener.lost(self)
+        if self._receiver is not None:
+            self._receiver.connection_lost(reason)
+            return
         self._ended = True
+        self._ready = False
         exchange, self._exchange, self._producer = self._exchange, None, None
         self._buffer = b""
         if exchange is not None and not exchange.answered:
-            exchange.details = "downstream_remote_disconnect"
+            exchange.details, exchange.flag = CLIENT_GONE, "DC"
             exchange.lost()
             self._listener.finished(exchange)
 
-    def dataReceived(self, data: bytes) -> None:
+    def readConnectionLost(self) -> None:
+        """The client sends no more: it gets the answers to what it has sent, in a bounded time."""
+        self._read_closed = True
         exchange = self._exchange
+        if self._receiver is not None:
+            self._receiver.read_closed()
+            return
+        if self._ended:
+            self.abort()
+        elif exchange is None and not self._buffer:
+            self._end(drain=False)
+        elif exchange is not None and not exchange.body_done:
+            # The rest of the request will never come.
+            self.abort()
+        else:
+            self._deadline_in(HALF_CLOSED_SECONDS)
+            if exchange is None and not self._clogged:
+                self.abort()  # a piece of a head
+
+    def writeConnectionLost(self) -> None:
+        """We closed our side: the client is waited for."""
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._ready:
+            end = data.find(b"\r\n\r\n")
+            # One request without a body, whole: nearly all that ever arrives.
+            if end + 4 == len(data) and 0 < end <= MAX_HEAD_BYTES and data[0] > 0x20:
+                try:
+                    self._begin(data[: end + 2])
+                except HeadError as error:
+                    self._refuse(error)
+                return
+        self._received(data)
+
+    def _received(self, data: bytes) -> None:
+        exchange = self._exchange
+        self._ready = False
         if self._ended:
             self._discard(len(data))
             return
@@ -124,17 +178,24 @@ class DownstreamConnection(Protocol):
             transport: Any = self.transport
             if paused:
                 transport.pauseProducing()
-            else:
+            elif not self._read_closed:
                 transport.resumeProducing()
+        self._ready = (
+            not (self._buffer or self._ended or self.closing or self._clogged) and self._exchange is None
+        )
 
     def _take_body(self, exchange: Http1Exchange, data: bytes) -> None:
         try:
             self._buffer = exchange.body_received(data)
         except ChunkError as error:
-            self._refuse_body(exchange, HeadError(400, str(error)), "request_body_malformed")
+            self._refuse_body(exchange, BODY_MALFORMED.because(str(error)))
+            return
+        except BodyTooLargeError:
+            self._refuse_body(exchange, BODY_TOO_LARGE)
             return
         if exchange.body_done and self._exchange is exchange:
             self.deadline = 0.0
+            self._body_wait = None
             if exchange.answered:
                 self._next()
 
@@ -144,27 +205,21 @@ class DownstreamConnection(Protocol):
         # One empty line before a request is tolerated (RFC 9112 §2.2).
         begin = 2 if buffer.startswith(b"\r\n") else 0
         end = buffer.find(b"\r\n\r\n", max(begin, self._scanned - 3))
-        started = self._listener.now()
         try:
             if end < 0:
-                self._unfinished(buffer, begin, started)
+                self._unfinished(buffer, begin)
                 return False
             if end - begin > MAX_HEAD_BYTES:
                 raise HeadError(431, "the request head is too large")
             self._scanned = 0
             self._buffer = buffer[end + 4 :]
-            request, generation = self._read(buffer[begin : end + 2])
+            self._begin(buffer[begin : end + 2])
         except HeadError as error:
             self._refuse(error)
             return False
-        exchange = Http1Exchange(self, request, generation, started)
-        self._exchange = exchange
-        limit = generation.timeouts.request
-        self.deadline = 0.0 if exchange.body_done or not limit else started + limit
-        generation.run(exchange)
         return True
 
-    def _unfinished(self, buffer: bytes, begin: int, now: float) -> None:
+    def _unfinished(self, buffer: bytes, begin: int) -> None:
         """Refuse what can never become a head, and set the time by which the rest has to be here."""
         fault = incomplete_fault(buffer, self._scanned)
         if fault is not None:
@@ -172,63 +227,53 @@ class DownstreamConnection(Protocol):
         line_end = buffer.find(b"\r\n", begin, len(buffer))
         if line_end >= 0 and self._scanned < line_end + 2:
             parse_request_line(buffer[begin:line_end])
+        if self._read_closed:
+            raise HeadError(400, "the request ends before its head does")
         if not self._scanned:
-            self.deadline = now + self._listener.generation.timeouts.head
+            self._deadline_in(self._listener.generation.timeouts.head)
         self._scanned = len(buffer)
 
-    def _read(self, block: bytes) -> tuple[Request, Generation]:
+    def _begin(self, block: bytes) -> None:
+        """One request. ``block``: its head without the empty line. Raises HeadError."""
         listener = self._listener
         generation = listener.generation
-        line, separator, fields = block.partition(b"\r\n")
-        try:
-            method, raw_target = parse_request_line(line)
-        except HeadError as error:
-            if error.status == 426 and b"\r\ntransfer-encoding:" in separator + fields.lower():
-                # HTTP/1.0 does not know it: where the request ends depends on the reader (RFC 9112 §6.1).
-                raise HeadError(400, "HTTP/1.0 has no Transfer-Encoding") from None
-            raise
-        head = self._head(fields, generation)
-        if method in _NOT_OFFERED:
-            raise HeadError(405, f"{method} is not offered here")
-        target = parse_target(method, raw_target, head, generation.target_rules)
-        request = Request(listener.new_request_id(), method, listener.scheme, target, head, self.peer)
-        return request, generation
-
-    def _head(self, fields: bytes, generation: Generation) -> Head:
-        remembered = self._memo.get(fields)
-        if remembered is not None and remembered[0] == generation.number:
-            return remembered[1]
-        head = parse_head(fields, generation.head_rules)
-        if len(fields) <= MEMO_BYTES:
-            if len(self._memo) >= MEMO_BLOCKS:
-                del self._memo[next(iter(self._memo))]
-            self._memo[fields] = (generation.number, head)
-        return head
+        request = self._reader.read(block, generation)
+        exchange = self._exchange = Http1Exchange(self, request, generation, listener.now())
+        self._ready = False
+        self.deadline = 0.0
+        if not exchange.body_done:
+            timeouts = generation.timeouts
+            self._body_wait = BodyWait(exchange.started, timeouts.request, timeouts.body_rate)
+            self.deadline = self._body_wait.look_at(held=False)
+        generation.run(exchange)
 
     def _refuse(self, error: HeadError) -> None:
         """Answer bytes that are not a request, and end: where the next one would begin is not known."""
         self.write(self._listener.refused(error, self.peer))
         self._end(drain=True)
 
-    def _refuse_body(self, exchange: Http1Exchange, error: HeadError, details: str) -> None:
-        exchange.details = details
-        if exchange.status:
-            self.exchange_reset(exchange)
-            return
-        exchange.status = error.status
-        self._exchange = None
-        exchange.lost()
-        self._listener.finished(exchange)
-        self.write(self._listener.refusal(error, exchange.request.id))
-        self._end(drain=True)
-
     # -- the present exchange
+
+    def _next(self) -> None:
+        """The exchange is over: the next one, or waiting for it."""
+        self._exchange = self._producer = None
+        if self._body_held:
+            self._body_held = False
+        if self.closing or (self._read_closed and not self._buffer):
+            self._end(drain=bool(self._buffer))
+            return
+        self.deadline = self._listener.now() + MEMO_SECONDS
+        if self._buffer or self._paused:
+            self._advance()
+        else:
+            self._ready = not self._clogged
 
     def exchange_answered(self, exchange: Http1Exchange, close: bool) -> None:
         """The answer is written in full. ``close``: the connection has to end with it."""
         self._producer = None
         self._listener.finished(exchange)
-        self.closing = self.closing or close
+        if close:
+            self.closing = True
         if exchange.body_done:
             self._next()
         elif self.closing:
@@ -244,15 +289,14 @@ class DownstreamConnection(Protocol):
         self._listener.finished(exchange)
         self.abort()
 
-    def _next(self) -> None:
-        """Both halves of the exchange are over: the connection is free."""
-        self._exchange = None
-        self._body_held = False
-        if self.closing:
-            self._end(drain=bool(self._buffer))
-            return
-        self.deadline = self._listener.now() + self._listener.generation.timeouts.idle
-        self._advance()
+    def _refuse_body(self, exchange: Http1Exchange, failed: Failed) -> None:
+        """Where the body ends is not known: the connection ends with the answer."""
+        self.closing = True
+        if not exchange.answered:
+            exchange.forsake()
+            self._listener.failed(exchange, failed)
+        if not self._ended:
+            self._end(drain=True)
 
     def has_buffered(self) -> bool:
         return bool(self._buffer)
@@ -261,18 +305,18 @@ class DownstreamConnection(Protocol):
         """Stop the flow of the request's body."""
         if exchange is self._exchange and not exchange.body_done:
             self._body_held = True
+            if self._body_wait is not None:
+                self.deadline = self._body_wait.look_at(held=True)
             self._regulate()
 
     def release_body(self, exchange: Http1Exchange) -> None:
         if exchange is self._exchange:
+            wait = self._body_wait
+            if self._body_held and wait is not None:
+                wait.resume(self._listener.now(), exchange.received)
+                self.deadline = wait.look_at(held=False)
             self._body_held = False
             self._advance()
-
-    # -- output
-
-    def write(self, data: bytes) -> None:
-        transport: Any = self.transport
-        transport.write(data)
 
     def throttle(self, producer: IPushProducer) -> None:
         self._producer = producer
@@ -285,17 +329,64 @@ class DownstreamConnection(Protocol):
     def pauseProducing(self) -> None:
         """The client reads slower than it is answered."""
         self._clogged = True
+        self._ready = False
         if self._producer is not None:
             self._producer.pauseProducing()
+        if self._exchange is None or self._exchange.body_done:
+            self._deadline_in(FLUSH_SECONDS)
 
     def resumeProducing(self) -> None:
         self._clogged = False
+        exchange = self._exchange
+        if exchange is None:
+            self._deadline_in(MEMO_SECONDS)
+        elif exchange.body_done:
+            self.deadline = 0.0
         if self._producer is not None:
             self._producer.resumeProducing()
         self._advance()
 
     def stopProducing(self) -> None:
         """The connection is lost, which :meth:`connectionLost` is told as well."""
+
+    # -- deadlines
+
+    def _deadline_in(self, seconds: float) -> None:
+        self.deadline = self._listener.now() + seconds
+
+    def expired(self, now: float) -> None:
+        """The sweep found the deadline passed."""
+        exchange = self._exchange
+        if self._ended:
+            self.abort()
+        elif exchange is None:
+            self._waited(now)
+        elif not exchange.body_done and not exchange.answered:
+            self._body_waited(exchange, now)
+        else:
+            # The client takes nothing of its answer, or the rest of its body does not come.
+            if not exchange.answered:
+                exchange.details, exchange.flag = CLIENT_STALLED, "SI"
+                self.exchange_reset(exchange)
+            self.abort()
+
+    def _waited(self, now: float) -> None:
+        """No request is under way."""
+        idle = self._listener.generation.timeouts.idle
+        if self._buffer and not self._clogged:
+            self._refuse(HeadError(408, "the request head took too long to arrive"))
+        elif not self._clogged and (not idle or idle > MEMO_SECONDS) and self._reader.forget():
+            self.deadline = now + idle - MEMO_SECONDS if idle else 0.0
+        else:
+            self._end(drain=False)
+
+    def _body_waited(self, exchange: Http1Exchange, now: float) -> None:
+        wait = self._body_wait
+        failed = wait.failed(now, exchange.received) if wait is not None else None
+        if failed is not None:
+            self._refuse_body(exchange, failed)
+        elif wait is not None:
+            self.deadline = wait.look_at(held=self._body_held)
 
     # -- the end
 
@@ -306,15 +397,16 @@ class DownstreamConnection(Protocol):
         """
         self._exchange = self._producer = None
         self._buffer = b""
+        self._ready = False
         self.closing = self._ended = True
         linger = drain and not self._clogged
-        self.deadline = self._listener.now() + (LINGER_SECONDS if linger else FLUSH_SECONDS)
+        self._deadline_in(LINGER_SECONDS if linger else FLUSH_SECONDS)
         transport: Any = self.transport
         transport.unregisterProducer()
         if self._paused:
             self._paused = False
             transport.resumeProducing()
-        if drain and self._listener.scheme == "http":
+        if drain and not self._read_closed and self._listener.scheme == "http":
             transport.loseWriteConnection()
         else:
             # TLS has no half-close: its close_notify goes out, and the other side's is waited for.
@@ -329,25 +421,10 @@ class DownstreamConnection(Protocol):
 
     def abort(self) -> None:
         self._ended = True
+        self._ready = False
         self._buffer = b""
         transport: Any = self.transport
         transport.abortConnection()
-
-    def expired(self, now: float) -> None:  # noqa: ARG002 (Waiting's signature)
-        """The sweep found the deadline passed."""
-        exchange = self._exchange
-        if self._ended:
-            self.abort()
-        elif exchange is None:
-            if self._buffer and not self._clogged:
-                self._refuse(HeadError(408, "the request head took too long to arrive"))
-            else:
-                self._end(drain=False)
-        elif exchange.answered:
-            self.abort()
-        else:
-            error = HeadError(408, "the request took too long to arrive")
-            self._refuse_body(exchange, error, "request_timeout")
 
     def cut(self, details: str) -> None:
         """End at once; ``details`` is what the log says of an exchange that is not answered."""
@@ -361,9 +438,33 @@ class DownstreamConnection(Protocol):
     def drain(self) -> None:
         """Finish the present exchange, take no further ones."""
         self.closing = True
+        self._ready = False
         if self._exchange is None and not self._ended:
             self._end(drain=False)
             if self._listener.scheme == "https":
                 # A pooled connection may leave our close_notify unanswered until its next use.
                 transport: Any = self.transport
                 transport.transport.loseConnection()
+
+    # -- after an upgrade
+
+    def detach(self, receiver: Receiver) -> Any:
+        """Bytes of the client, those that came early first, are ``receiver``'s from now on."""
+        transport: Any = self.transport
+        early, self._buffer = self._buffer, b""
+        self._reader.forget()
+        self._ready = False
+        self._receiver = receiver
+        self.dataReceived = receiver.data_received  # type: ignore[method-assign]  # straight there
+        self.deadline = 0.0
+        transport.unregisterProducer()
+        if self._paused:
+            transport.resumeProducing()
+        if early:
+            receiver.data_received(early)
+        if self._read_closed:
+            receiver.read_closed()
+        return transport
+
+    def exchange_over(self, exchange: Http1Exchange) -> None:
+        self._listener.finished(exchange)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IPushProducer
-from twisted.web.resource import IResource
+from twisted.python.failure import Failure
 
 from ..model import ANONYMOUS, Decision, Identity, Reply, Request
 
 if TYPE_CHECKING:
-    from .cluster import Endpoint
+    from .finish import Finish
     from .generation import Generation
     from .plan import RoutePlan
 
@@ -24,6 +24,17 @@ class BodySink(Protocol):
 
     def exchange_lost(self) -> None:
         """The client is gone or broke the framing: nothing more comes, and nothing can be answered."""
+
+
+class Receiver(Protocol):
+    """Who takes the bytes of a connection that carries no more HTTP."""
+
+    def data_received(self, data: bytes) -> None: ...
+
+    def read_closed(self) -> None:
+        """Nothing more comes; what is written is still taken."""
+
+    def connection_lost(self, reason: Failure) -> None: ...
 
 
 class IExchange(Protocol):
@@ -42,9 +53,12 @@ class IExchange(Protocol):
     status: int
     sent: int
     details: str
+    flag: str
     cluster_name: str
     body_done: bool
     """The request's body has arrived in full."""
+    body_limit: int
+    """Bytes of body beyond which the exchange ends with 413; 0 is no limit."""
     gone: bool
     """The client left before the answer."""
 
@@ -55,18 +69,19 @@ class IExchange(Protocol):
         """Start the body flowing to the sink; what has arrived already is delivered at once."""
 
     def send_head(
-        self, status: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False
+        self, status: int, line: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False
     ) -> None:
         """Begin the answer.
 
-        ``status``: status code and reason phrase. ``lines``: header lines with their CRLFs, Content-Length
+        ``line``: status code and reason phrase. ``lines``: header lines with their CRLFs, Content-Length
         among them unless ``chunked`` says that the length is not known. ``data`` and ``end``: body bytes at
         hand, and whether they are all.
         """
 
     def send_data(self, data: bytes) -> None: ...
 
-    def send_end(self) -> None: ...
+    def send_end(self, trailers: bytes = b"") -> None:
+        """The answer is complete. ``trailers``: header lines for its end, where its framing has room."""
 
     def throttle(self, producer: IPushProducer) -> None:
         """Have ``producer`` paused while the client reads slower than it writes."""
@@ -76,22 +91,35 @@ class IExchange(Protocol):
     def reset(self) -> None:
         """End the exchange so that the client cannot take a part for the whole."""
 
+    def detach(self, receiver: Receiver, status: int) -> Any:
+        """Give the connection away: what came early and what comes goes to ``receiver``.
+
+        The transport to write the answer to, of ``status``. Whoever has it tells :meth:`over`.
+        """
+
+    def over(self) -> None:
+        """The detached connection has ended: the exchange is logged."""
+
 
 class Exchange:
-    """What the steps of the chain read and fill in. A protocol's subclass implements :class:`IExchange`."""
+    """What the steps of the chain read and fill in. A protocol's subclass implements :class:`IExchange`.
 
-    __slots__ = (
-        "cluster_name",
-        "decision",
-        "details",
-        "generation",
-        "identity",
-        "plan",
-        "request",
-        "sent",
-        "started",
-        "status",
-    )
+    Attributes that most exchanges never set are the class's: setting each costs more than reading it.
+    """
+
+    plan: RoutePlan | None = None
+    identity: Identity = ANONYMOUS
+    decision: Decision | None = None
+    status: int = 0
+    """Status sent downstream; 0 while none was."""
+    sent: int = 0
+    """Body bytes sent downstream."""
+    details: str = ""
+    """Why this status, for the access log."""
+    flag: str = ""
+    """Why it failed, in two or more letters (spec/proxy §3.10); "" of what did not."""
+    cluster_name: str = ""
+    body_limit: int = 0
 
     def __init__(self, request: Request, generation: Generation, started: float) -> None:
         self.request = request
@@ -99,16 +127,12 @@ class Exchange:
         """The generation that this exchange began with and ends with."""
         self.started = started
         """Seconds since the epoch."""
-        self.plan: RoutePlan | None = None
-        self.identity: Identity = ANONYMOUS
-        self.decision: Decision | None = None
-        self.status = 0
-        """Status sent downstream; 0 while none was."""
-        self.sent = 0
-        """Body bytes sent downstream."""
-        self.details = ""
-        """Why this status, for the access log."""
-        self.cluster_name = ""
+
+
+class StepOutcome(Protocol):
+    """What a step ends the chain with; None in its place means: go on to the next step."""
+
+    def carry_out(self, exchange: IExchange, finish: Finish) -> None: ...
 
 
 class Respond:
@@ -120,27 +144,5 @@ class Respond:
         self.reply = reply
         self.details = details
 
-
-class Serve:
-    """Outcome of a step: let a twisted.web resource tree of ours answer."""
-
-    __slots__ = ("root",)
-
-    def __init__(self, root: IResource) -> None:
-        self.root = root
-
-
-class Forward:
-    """Outcome of a step: send the request on."""
-
-    __slots__ = ("cluster_name", "endpoint", "head")
-
-    def __init__(self, cluster_name: str, endpoint: Endpoint, head: bytes) -> None:
-        self.cluster_name = cluster_name
-        self.endpoint = endpoint
-        self.head = head
-        """The whole rewritten request head."""
-
-
-StepOutcome = Respond | Serve | Forward
-"""None in its place means: go on to the next step."""
+    def carry_out(self, exchange: IExchange, finish: Finish) -> None:
+        finish.reply(exchange, self.reply, self.details)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import cache
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..model import Reply
-from ..pages import ErrorFacts, internal_error, local_reply, status_text, texts
+from ..pages import internal_error, local_reply, status_text
 from .exchange import IExchange
+from .failures import Failed
+from .longlived import LongLived
 from .response import ResponseHead
 from .sweep import Sweep
 
 log = Logger("pomerium.proxy")
 
 
+@cache
 def status_line(status: int) -> bytes:
     """Code and reason phrase of an answer of our own."""
     return f"{status} {status_text(status)}".encode("ascii")
@@ -25,9 +29,11 @@ def status_line(status: int) -> bytes:
 class Finish:
     """Writes answers. One for all exchanges: it keeps nothing of any of them."""
 
-    def __init__(self, clock: IReactorTime, sweep: Sweep) -> None:
+    def __init__(self, clock: IReactorTime, sweep: Sweep, lasting: LongLived) -> None:
+        """``lasting``: where exchanges register that outlive the moment they were decided in."""
         self.now: Callable[[], float] = clock.seconds
         self.sweep = sweep
+        self.lasting = lasting
         self._date_second = -1
         self._date = b""
 
@@ -35,12 +41,17 @@ class Finish:
 
     def upstream_head(self, exchange: IExchange, head: ResponseHead, data: bytes, *, end: bool) -> None:
         """Send an upstream's head on, with our headers written over its own."""
-        plan = exchange.plan
         exchange.details = "via_upstream"
+        plan = exchange.plan
         own = plan.response_lines if plan is not None else b""
-        lines = head.lines + own + b"X-Request-Id: " + exchange.request.id.encode() + b"\r\n"
-        chunked = head.length is None and head.status not in (204, 304) and exchange.request.method != "HEAD"
-        exchange.send_head(head.status_line, lines, chunked=chunked, data=data, end=end)
+        exchange.send_head(
+            head.status,
+            head.status_line,
+            b"%b%bX-Request-Id: %b\r\n" % (head.lines, own, exchange.request[0].encode()),
+            chunked=head.length is None and head.status not in (204, 304) and exchange.request[1] != "HEAD",
+            data=data,
+            end=end,
+        )
 
     # -- answers of our own
 
@@ -51,7 +62,12 @@ class Finish:
         lines.append(b"Content-Length: %d\r\n" % len(reply.body) if reply.status not in (204, 304) else b"")
         lines.append(self.own_lines(exchange))
         exchange.send_head(
-            status_line(reply.status), b"".join(lines), chunked=False, data=reply.body, end=True
+            reply.status,
+            status_line(reply.status),
+            b"".join(lines),
+            chunked=False,
+            data=reply.body,
+            end=True,
         )
 
     def own_lines(self, exchange: IExchange) -> bytes:
@@ -75,33 +91,19 @@ class Finish:
         else:
             self.reply(exchange, internal_error(exchange.request), "internal_error")
 
-    # -- upstream failures (spec/proxy §3.10, DESIGN §7.15)
-
-    def upstream_unreachable(self, exchange: IExchange, error: str, cause: str) -> None:
-        """``cause``: ``connection_failure``, ``connection_timeout`` or ``TLS_error``. ``error``: logged."""
-        name, request_id = exchange.cluster_name, exchange.request.id
-        log.warn(
-            "upstream {cluster} cannot be reached: {error}", cluster=name, error=error, request_id=request_id
-        )
-        self._failure(
-            exchange, texts.upstream_unreachable(f"upstream_reset_before_response_started{{{cause}}}")
-        )
-
-    def upstream_closed(self, exchange: IExchange) -> None:
-        self._failure(exchange, texts.upstream_dropped())
-
-    def upstream_malformed(self, exchange: IExchange, error: str) -> None:
-        name, request_id = exchange.cluster_name, exchange.request.id
-        log.warn(
-            "upstream {cluster} does not speak HTTP: {error}",
-            cluster=name,
-            error=error,
-            request_id=request_id,
-        )
-        self._failure(exchange, texts.upstream_malformed())
-
-    def upstream_timeout(self, exchange: IExchange) -> None:
-        self._failure(exchange, texts.upstream_timeout())
-
-    def _failure(self, exchange: IExchange, facts: ErrorFacts) -> None:
-        self.reply(exchange, local_reply(facts, exchange.request), facts.reason_text)
+    def failed(self, exchange: IExchange, failed: Failed) -> None:
+        """The answer will not come, or not to its end (spec/proxy §3.10, DESIGN §7.15)."""
+        exchange.flag = failed.flag
+        if failed.error:
+            log.warn(
+                "upstream {cluster}: {details}: {error}",
+                cluster=exchange.cluster_name,
+                details=failed.details,
+                error=failed.error,
+                request_id=exchange.request.id,
+            )
+        if exchange.status:
+            exchange.details = failed.late
+            exchange.reset()
+        else:
+            self.reply(exchange, local_reply(failed.facts, exchange.request), failed.details)

@@ -5,110 +5,111 @@ from __future__ import annotations
 from typing import cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from . import failures
 from .chunked import LAST_CHUNK, encode_chunk
-from .exchange import Forward, IExchange
+from .cluster import Endpoint
+from .exchange import IExchange
+from .failures import Failed
 from .finish import Finish
 from .response import ResponseHead
-from .upstream import Fault, UpstreamConnection
+from .tunnel import Tunnel
+from .upgrade import accepted, switching
+from .upstream import UpstreamConnection
 
 log = Logger("pomerium.proxy")
 
-_REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 """Safe methods (RFC 9110 §9.2.1): sent again when a kept connection closed before a byte of the answer."""
 
 
-class Forwarding:
-    """The conversation with the upstream for one exchange. Implements BodySink, Answer and Waiting."""
+class Forward:
+    """Outcome of a step: send the request on. Carries itself out: the conversation with the upstream.
 
-    __slots__ = (
-        "_answered",
-        "_chunked",
-        "_connecting",
-        "_connection",
-        "_counting_from",
-        "_endpoint",
-        "_exchange",
-        "_finish",
-        "_head",
-        "_idle_timeout",
-        "_over",
-        "_route_timeout",
-        "_throttling",
-        "_uploading",
-        "deadline",
-    )
+    Implements BodySink, Answer and Waiting.
+    """
 
-    def __init__(self, exchange: IExchange, forward: Forward, finish: Finish) -> None:
+    # Most exchanges have no body and are answered in one piece: they set none of these.
+    deadline = 0.0
+    _connection: UpstreamConnection | None = None
+    _connecting: Deferred[UpstreamConnection] | None = None
+    _uploading = False
+    _answered = False
+    _throttling = False
+    _over = False
+    _counting_from = 0.0
+    """The route's time-out counts from the end of the request: an upload takes as long as it takes."""
+
+    def __init__(self, endpoint: Endpoint, head: bytes, *, upgrade: bool = False) -> None:
+        """``head``: the whole rewritten request head. ``upgrade``: it asks for one."""
+        self._endpoint = endpoint
+        self._head = head
+        self._upgrade = upgrade
+
+    def carry_out(self, exchange: IExchange, finish: Finish) -> None:
+        self._exchange = exchange
+        self._finish = finish
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
-        self._exchange = exchange
-        exchange.cluster_name = forward.cluster_name
-        self._endpoint = forward.endpoint
-        self._head = forward.head
-        self._finish = finish
-        self._connection: UpstreamConnection | None = None
-        self._connecting: Deferred[UpstreamConnection] | None = None
-        self._chunked = exchange.request.head.chunked
-        self._uploading = not exchange.body_done
-        self._answered = False
-        self._throttling = False
-        self._over = False
-        self._route_timeout = plan.route.timeout
-        self._idle_timeout = plan.route.idle_timeout
+        exchange.cluster_name = plan.name
+        exchange.attend(self)
         self._counting_from = exchange.started
-        """The route's time-out counts from the end of the request: an upload takes as long as it takes."""
-        self.deadline = 0.0
-
-    def start(self) -> None:
-        self._exchange.attend(self)
-        self._finish.sweep.add(self)
-        self._touch()
-        free = self._endpoint.take()
-        if free is None:
+        if not exchange.body_done:
+            self._uploading = True
+        connection = self._endpoint.take()
+        if connection is None:
             self._connect()
             return
         try:
-            self._send(free)
+            self._send(connection)
         except Exception:
             self._failed(Failure())
 
+    def _deadline(self, now: float) -> float:
+        """The next one: the answer in full within the route's time-out, no silence past the idle one."""
+        route = self._exchange.plan.route  # type: ignore[union-attr]  # the route step ran
+        limit, idle = route.timeout, route.idle_timeout
+        if not limit or self._uploading:
+            return now + idle if idle else 0.0
+        late = self._counting_from + limit
+        return late if not idle or late < now + idle else now + idle
+
     def _touch(self) -> None:
-        """The next deadline: the answer in full within the route's time-out, no silence past the idle one."""
-        deadline = 0.0
-        if self._route_timeout and not self._uploading:
-            deadline = self._counting_from + self._route_timeout
-        if self._idle_timeout:
-            silent = self._finish.now() + self._idle_timeout
-            deadline = min(deadline, silent) if deadline else silent
-        self.deadline = deadline
+        deadline = self._deadline(self._finish.now())
+        if self._connection is not None:
+            self._connection.deadline = deadline
+        else:
+            self.deadline = deadline
 
     # -- connecting and sending
 
     def _connect(self) -> None:
+        self._touch()
+        self._finish.sweep.add(self)
         connecting = self._connecting = self._endpoint.connect()
         connecting.addCallbacks(self._connected, self._unreachable)
         connecting.addErrback(self._failed)
 
-    def _connected(self, connection: UpstreamConnection) -> None:
+    def _connection_made(self) -> None:
         self._connecting = None
+        self._finish.sweep.discard(self)
+
+    def _connected(self, connection: UpstreamConnection) -> None:
+        self._connection_made()
+        connection.watch(self._finish.sweep)
         if self._over:
             connection.close()
         else:
             self._send(connection)
 
     def _unreachable(self, failure: Failure) -> None:
-        self._connecting = None
-        if self._over:
-            return
-        self._end()
-        slow = failure.check(ConnectTimeout) is not None
-        cause = "connection_timeout" if slow else "connection_failure"
-        self._finish.upstream_unreachable(self._exchange, failure.getErrorMessage(), cause)
+        self._connection_made()
+        if not self._over:
+            self._end()
+            self._finish.failed(self._exchange, failures.of_connect_failure(failure))
 
     def _failed(self, failure: Failure) -> None:
         """Something of ours failed: the exchange is not left without an answer."""
@@ -121,7 +122,14 @@ class Forwarding:
     def _send(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         exchange = self._exchange
-        connection.send(self, self._head, no_body=exchange.request.method == "HEAD", more=self._uploading)
+        connection.send(
+            self,
+            self._head,
+            self._deadline(exchange.started),
+            no_body=exchange.request[1] == "HEAD",
+            more=self._uploading,
+            switching=self._upgrade,
+        )
         if self._uploading:
             connection.throttle(cast(IPushProducer, exchange))  # as a producer it is the body's flow
             exchange.read_body()
@@ -132,13 +140,13 @@ class Forwarding:
         connection = self._connection
         if connection is not None and connection.alive:
             self._touch()
-            connection.write(encode_chunk(data) if self._chunked else data)
+            connection.write(encode_chunk(data) if self._exchange.request.head.chunked else data)
 
     def body_end(self) -> None:
         connection = self._connection
         self._uploading = False
         if connection is not None and connection.alive:
-            if self._chunked:
+            if self._exchange.request.head.chunked:
                 connection.write(LAST_CHUNK)
             connection.unthrottle()
             connection.sent()
@@ -161,73 +169,84 @@ class Forwarding:
     # -- the answer
 
     def answer_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
-        self._answered = True
         exchange = self._exchange
+        self._answered = True
         if end:
-            self._finish_answer()
+            self._answer_over()
             self._finish.upstream_head(exchange, head, data, end=True)
             return
         self._touch()
         self._throttling = True
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - it is answering
         self._finish.upstream_head(exchange, head, data, end=False)
-        exchange.throttle(connection)
+        exchange.throttle(self._connection)  # type: ignore[arg-type]  # it is answering
 
-    def answer_data(self, data: bytes, end: bool) -> None:
-        exchange = self._exchange
-        if end:
-            self._finish_answer()
-            if data:
-                exchange.send_data(data)
-            exchange.send_end()
-            return
-        self._touch()
-        exchange.send_data(data)
+    def answer_data(self, data: bytes) -> None:
+        if not self._over:
+            self._touch()
+        self._exchange.send_data(data)
 
-    def answer_failed(self, fault: Fault, error: str) -> None:
-        connection, self._connection = self._connection, None
-        if self._over:
-            return
-        if fault is Fault.UNTOUCHED and connection is not None and connection.used > 1 and self._repeatable():
-            self._connect()
-            return
-        self._end()
-        exchange = self._exchange
-        if self._answered:
-            exchange.details = "upstream_reset_after_response_started"
-            exchange.reset()
-        elif fault is Fault.MALFORMED:
-            self._finish.upstream_malformed(exchange, error)
-        elif fault is Fault.TLS:
-            self._finish.upstream_unreachable(exchange, error, "TLS_error")
-        else:
-            self._finish.upstream_closed(exchange)
+    def answer_end(self, trailers: bytes) -> None:
+        self._answer_over()
+        self._exchange.send_end(trailers)
 
-    def _repeatable(self) -> bool:
-        """Whether the request may be sent again on a new connection: safe, and still at hand in full."""
-        head = self._exchange.request.head
-        return self._exchange.request.method in _REPEATABLE and not head.content_length and not head.chunked
-
-    def expired(self, now: float) -> None:  # noqa: ARG002 (Waiting's signature)
-        self._end()
-        self._drop_connection()
-        if self._answered:
-            self._exchange.details = "response_timeout"
-            self._exchange.reset()
-        else:
-            self._finish.upstream_timeout(self._exchange)
-
-    def _finish_answer(self) -> None:
-        self._end()
+    def _answer_over(self) -> None:
         connection, self._connection = self._connection, None
         if self._uploading and connection is not None:
             # The upstream answered without waiting for the rest of the body.
             connection.abort()
+        self._end()
+
+    def answer_switched(self, block: bytes, head: ResponseHead, data: bytes) -> bool:
+        exchange, connection, finish = self._exchange, self._connection, self._finish
+        plan = exchange.plan
+        if not accepted(exchange.request, block) or connection is None or plan is None:
+            return False
+        self._connection = None
+        self._end()
+        exchange.details = "via_upstream"
+        tunnel = Tunnel(exchange, finish.sweep, finish.now, self._tunnel_over)
+        # What is being read may itself end one of them.
+        upstream = connection.detach(tunnel.upstream)
+        client = exchange.detach(tunnel.client, 101)
+        if data:
+            tunnel.upstream.data_received(data)
+        finish.lasting.add(tunnel)
+        tunnel.open(client, upstream, switching(exchange.request, head.lines + plan.response_lines))
+        return True
+
+    def _tunnel_over(self, tunnel: Tunnel) -> None:
+        self._finish.lasting.discard(tunnel)
+        tunnel.exchange.over()
+
+    def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
+        connection, self._connection = self._connection, None
+        if self._over:
+            return
+        if untouched and connection is not None and connection.used > 1 and self._repeatable():
+            # It was closing as we took it: nothing says that this request was seen (RFC 9112 §9.3.1).
+            self._connect()
+            return
+        self._end()
+        self._finish.failed(self._exchange, failed)
+
+    def _repeatable(self) -> bool:
+        """Whether the request may be sent again on a new connection: safe, and still at hand in full."""
+        request = self._exchange.request
+        return request.method in _REPEATABLE and not (request.head.content_length or request.head.chunked)
+
+    def expired(self, now: float) -> None:
+        """The sweep found the deadline passed, of this or of its connection."""
+        route = self._exchange.plan.route  # type: ignore[union-attr]
+        late = bool(route.timeout) and not self._uploading and self._counting_from + route.timeout <= now
+        self._end()
+        self._drop_connection()
+        failed = failures.TIMEOUT if late else failures.idle(request_complete=not self._uploading)
+        self._finish.failed(self._exchange, failed)
 
     def _end(self) -> None:
         self._over = True
-        self._finish.sweep.discard(self)
+        if self._connecting is not None:
+            self._finish.sweep.discard(self)
         if self._throttling:
             self._throttling = False
             self._exchange.unthrottle()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .body_rate import MIN_BODY_RATE
+from .client_address import Trust
 from .cluster import Cluster
 from .exchange import IExchange
 from .header_names import HeadRules
@@ -24,6 +26,8 @@ class Timeouts:
     """From the request head to the last byte of its body (``timeout_read``)."""
     idle: float = 300.0
     """A connection without a request (``timeout_idle``)."""
+    body_rate: float = MIN_BODY_RATE
+    """Bytes a second that a client has to send of a body (``min_body_rate``); 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,11 @@ class Generation:
     """Counts up; memos carry it, so that nothing remembered outlives its configuration."""
     run: Callable[[IExchange], None]
     """The chain of steps."""
+    allows: Callable[[IExchange], bool]
+    """Whether an exchange that was let through would be now (DESIGN §7.7)."""
     head_rules: HeadRules = field(default_factory=HeadRules)
     target_rules: TargetRules = field(default_factory=TargetRules)
+    trust: Trust = field(default_factory=Trust)
     timeouts: Timeouts = field(default_factory=Timeouts)
     response_lines: bytes = b""
     """Configured response headers of answers that belong to no route."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from ..model import Request
 from .chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
-from .exchange import BodySink, Exchange
+from .exchange import BodySink, Exchange, Receiver
 
 if TYPE_CHECKING:
     from .downstream import DownstreamConnection
@@ -19,6 +19,14 @@ MAX_DRAINED = 64 * 1024
 """Longest unread body that is read away to keep a connection; with a longer one the connection closes."""
 
 
+class BodyTooLargeError(Exception):
+    """More of a body came than the route takes."""
+
+
+class BodyTooLongError(Exception):
+    """The body of a request is longer than its route takes."""
+
+
 @implementer(IPushProducer)
 class Http1Exchange(Exchange):
     """Implements IExchange over a connection. As a producer, it is the flow of the request's body.
@@ -26,38 +34,33 @@ class Http1Exchange(Exchange):
     Once it is answered or lost, what is still written to it goes nowhere.
     """
 
-    __slots__ = (
-        "_chunked_out",
-        "_close",
-        "_connection",
-        "_decoder",
-        "_left",
-        "_no_body",
-        "_reading",
-        "_sink",
-        "answered",
-        "body_done",
-        "gone",
-    )
+    body_done = True
+    answered = False
+    """The answer is written in full."""
+    gone = False
+    """The client left before the answer was complete, or was cut off."""
+    received = 0
+    """Bytes of body so far."""
+    _sink: BodySink | None = None
+    _reading = False
+    _left = 0
+    _decoder: ChunkedDecoder | None = None
+    _no_body = False
+    _chunked_out = False
+    _closes = False
 
     def __init__(
         self, connection: DownstreamConnection, request: Request, generation: Generation, started: float
     ) -> None:
-        super().__init__(request, generation, started)
-        head = request.head
+        self.request = request
+        self.generation = generation
+        self.started = started
         self._connection = connection
-        self._left = head.content_length or 0
-        self._decoder = ChunkedDecoder() if head.chunked else None
-        self._sink: BodySink | None = None
-        self._reading = False
-        self.body_done = not self._left and self._decoder is None
-        self.answered = False
-        """The answer is written in full."""
-        self.gone = False
-        """The client left before the answer was complete, or was cut off."""
-        self._no_body = request.method == "HEAD"
-        self._chunked_out = False
-        self._close = head.close
+        head = request.head
+        if head.chunked or head.content_length:
+            self.body_done = False
+            self._left = head.content_length or 0
+            self._decoder = ChunkedDecoder() if head.chunked else None
 
     # -- the request's body
 
@@ -79,7 +82,10 @@ class Http1Exchange(Exchange):
         return not self.body_done and (self._reading or self.answered)
 
     def body_received(self, data: bytes) -> bytes:
-        """Take body bytes from ``data``; returns what lies beyond the body. Raises ChunkError."""
+        """Take body bytes from ``data``; returns what lies beyond the body.
+
+        Raises ChunkError, BodyTooLargeError.
+        """
         if self._decoder is None:
             body, rest = data[: self._left], data[self._left :]
             self._left -= len(body)
@@ -88,6 +94,9 @@ class Http1Exchange(Exchange):
             body = self._decoder.feed(data)
             self.body_done = self._decoder.finished
             rest = self._decoder.rest if self.body_done else b""
+        self.received += len(body)
+        if 0 < self.body_limit < self.received and not self.answered:
+            raise BodyTooLargeError
         if body and self._sink is not None:
             self._sink.body_data(body)
         # Whoever took the data may have answered, and wants no more then: the sink is asked for again.
@@ -107,25 +116,41 @@ class Http1Exchange(Exchange):
     # -- the answer
 
     def send_head(
-        self, status: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False
+        self, status: int, line: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False
     ) -> None:
         if self.answered or self.gone:
             return
-        self.status = int(status[:3])
-        self._no_body = self._no_body or self.status in (204, 304)
+        self.status = status
+        connection, head = self._connection, self.request[4]
+        if end and self.body_done and not (head.close or connection.closing or chunked):
+            # Nearly every answer: all there, its length told, and another request may follow.
+            if data and self.request[1] != "HEAD" and status not in (204, 304):
+                self.sent = len(data)
+                connection.write(b"HTTP/1.1 %b\r\n%b\r\n%b" % (line, lines, data))
+            else:
+                connection.write(b"HTTP/1.1 %b\r\n%b\r\n" % (line, lines))
+            self.answered = True
+            self._sink = None
+            connection.exchange_answered(self, False)
+            return
+        self._no_body = status in (204, 304) or self.request.method == "HEAD"
         extra = b""
         if chunked and not self._no_body:
             self._chunked_out = True
             extra = b"Transfer-Encoding: chunked\r\n"
-        if not self.body_done and (end or not self._reading) and not self._drainable():
-            self._close = True
-        if self._close or self._connection.closing:
-            self._close = True
+        if head.close or connection.closing or not (self.body_done or self._will_be_read(end)):
+            self._closes = True
             extra += b"Connection: close\r\n"
-        head = b"HTTP/1.1 " + status + b"\r\n" + lines + extra + b"\r\n"
-        self._connection.write(head + self._framed(data) + (self._ending() if end else b""))
+        connection.write(
+            b"HTTP/1.1 %b\r\n%b%b\r\n%b%b"
+            % (line, lines, extra, self._framed(data), self._ending() if end else b"")
+        )
         if end:
             self._finish()
+
+    def _will_be_read(self, end: bool) -> bool:
+        """Whether the rest of the body comes to its end, so that a request can follow it."""
+        return (self._reading and not end) or self._drainable()
 
     def _framed(self, data: bytes) -> bytes:
         if not data or self._no_body:
@@ -133,8 +158,10 @@ class Http1Exchange(Exchange):
         self.sent += len(data)
         return encode_chunk(data) if self._chunked_out else data
 
-    def _ending(self) -> bytes:
-        return LAST_CHUNK if self._chunked_out else b""
+    def _ending(self, trailers: bytes = b"") -> bytes:
+        if not self._chunked_out:
+            return b""
+        return b"0\r\n%b\r\n" % trailers if trailers else LAST_CHUNK
 
     def send_data(self, data: bytes) -> None:
         if self.answered or self.gone:
@@ -143,11 +170,12 @@ class Http1Exchange(Exchange):
         if framed:
             self._connection.write(framed)
 
-    def send_end(self) -> None:
+    def send_end(self, trailers: bytes = b"") -> None:
         if self.answered or self.gone:
             return
-        if self._chunked_out:
-            self._connection.write(LAST_CHUNK)
+        ending = self._ending(trailers)
+        if ending:
+            self._connection.write(ending)
         self._finish()
 
     def _drainable(self) -> bool:
@@ -156,7 +184,7 @@ class Http1Exchange(Exchange):
     def _finish(self) -> None:
         self.answered = True
         self._sink = None
-        self._connection.exchange_answered(self, self._close or not (self.body_done or self._drainable()))
+        self._connection.exchange_answered(self, self._closes or not (self.body_done or self._drainable()))
 
     def throttle(self, producer: IPushProducer) -> None:
         if not self.answered and not self.gone:
@@ -173,6 +201,21 @@ class Http1Exchange(Exchange):
     def lost(self) -> None:
         """The connection is gone, or gives this exchange up."""
         self.gone = True
+        self.forsake()
+
+    def forsake(self) -> None:
+        """The body will not come: whoever was to answer is told, and somebody else may."""
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.exchange_lost()
+
+    # -- after an upgrade
+
+    def detach(self, receiver: Receiver, status: int) -> Any:
+        self.status = status
+        self.answered = True
+        self._sink = None
+        return self._connection.detach(receiver)
+
+    def over(self) -> None:
+        self._connection.exchange_over(self)

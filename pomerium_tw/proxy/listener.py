@@ -12,25 +12,22 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from ..model import Peer
-from ..pages import bare_reply
-from ..telemetry import Access, AccessLog
+from ..telemetry import AccessLog
+from .admission import Admission
 from .downstream import DownstreamConnection
 from .exchange import IExchange
-from .finish import Finish, status_line
+from .failures import Failed
+from .finish import Finish
 from .generation import Generation
 from .head import HeadError
+from .refusal import refusal
 from .sweep import Sweep
 
 log = Logger("pomerium.proxy")
 
-MAX_CONNECTIONS = 50_000
-"""Most client connections of one listener (spec/proxy §3.6)."""
 _ID_BATCH = 256
-_REFUSAL_LINES = {
-    405: b"Connection: close\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
-    426: b"Connection: close, upgrade\r\nUpgrade: HTTP/1.1\r\n",
-}
-"""What RFC 9110 (§15.5.6, §15.5.22) asks of these refusals."""
+_FREE_BITS = int("ffffffffffff0fff3fffffffffffffff" * _ID_BATCH, 16)
+_FIXED_BITS = int("00000000000040008000000000000000" * _ID_BATCH, 16)
 
 
 class RequestIds:
@@ -44,14 +41,14 @@ class RequestIds:
     def __call__(self) -> str:
         at = self._at
         if at >= len(self._hex):
-            self._hex = self._random(16 * _ID_BATCH).hex()
+            # Version and variant of all of them in one go.
+            drawn = int.from_bytes(self._random(16 * _ID_BATCH), "big") & _FREE_BITS | _FIXED_BITS
+            self._hex = f"{drawn:0{32 * _ID_BATCH}x}"
             at = 0
         self._at = at + 32
         h = self._hex
-        # The version digit is 4; the variant's two bits come from a table of its digit.
-        variant = "89ab"[int(h[at + 16], 16) & 3]
-        front = f"{h[at : at + 8]}-{h[at + 8 : at + 12]}-4{h[at + 13 : at + 16]}"
-        return f"{front}-{variant}{h[at + 17 : at + 20]}-{h[at + 20 : at + 32]}"
+        front = f"{h[at : at + 8]}-{h[at + 8 : at + 12]}-{h[at + 12 : at + 16]}"
+        return f"{front}-{h[at + 16 : at + 20]}-{h[at + 20 : at + 32]}"
 
 
 class Listener(Factory):
@@ -68,32 +65,38 @@ class Listener(Factory):
         clock: IReactorTime,
         scheme: Literal["http", "https"],
         random: Callable[[int], bytes] = os.urandom,
+        admission: Admission | None = None,
     ) -> None:
+        """``admission``: shared with the other listeners of the process."""
         self.generation = generation
         self.scheme = scheme
         self.now = clock.seconds
         self.new_request_id = RequestIds(random)
         self._finish = finish
         self._sweep = sweep
-        self._access_log = access_log
-        self._connections: set[DownstreamConnection] = set()
+        self._record = access_log.record
+        self.admission = admission or Admission(clock)
+        self._connections: dict[DownstreamConnection, str] = {}
+        """Each with the address that it is counted by."""
         self._drained: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:  # noqa: ARG002 (Twisted's signature)
-        if len(self._connections) >= MAX_CONNECTIONS:
-            log.warn("a connection was refused: {limit} are open", limit=MAX_CONNECTIONS)
-            return None
-        return DownstreamConnection(self)
+    def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:
+        """None closes the connection, before any handshake."""
+        return DownstreamConnection(self) if self.admission.admits(getattr(addr, "host", "")) else None
 
     def opened(self, connection: DownstreamConnection) -> None:
-        self._connections.add(connection)
-        self._sweep.add(connection)
         transport: Any = connection.transport
+        address = self.peer_of(transport).address
+        self.admission.opened(address)
+        self._connections[connection] = address
+        self._sweep.add(connection)
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
 
     def lost(self, connection: DownstreamConnection) -> None:
-        self._connections.discard(connection)
+        address = self._connections.pop(connection, None)
+        if address is not None:
+            self.admission.lost(address)
         self._sweep.discard(connection)
         if self._drained is not None and not self._connections:
             drained, self._drained = self._drained, None
@@ -119,32 +122,20 @@ class Listener(Factory):
 
     def refusal(self, error: HeadError, request_id: str) -> bytes:
         """A whole answer after which the connection ends."""
-        reply = bare_reply(error.status, error.message)
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in reply.headers)
-        return b"HTTP/1.1 %b\r\n%b%b%bContent-Length: %d\r\nDate: %b\r\nX-Request-Id: %b\r\n\r\n%b" % (
-            status_line(error.status),
-            _REFUSAL_LINES.get(error.status, b"Connection: close\r\n"),
-            lines,
+        more = b"%bDate: %b\r\nX-Request-Id: %b\r\n" % (
             self.generation.response_lines,
-            len(reply.body),
             self._finish.date(),
             request_id.encode(),
-            reply.body,
         )
+        return refusal(error, more)
+
+    def failed(self, exchange: IExchange, failed: Failed) -> None:
+        """Answer a request that did not come to its end."""
+        self._finish.failed(exchange, failed)
 
     def finished(self, exchange: IExchange) -> None:
         """Log an exchange that is over."""
-        self._access_log.record(
-            Access(
-                exchange.request,
-                exchange.cluster_name,
-                exchange.started,
-                self.now(),
-                exchange.sent,
-                exchange.status,
-                exchange.details,
-            )
-        )
+        self._record(exchange, self.now())
 
     def drain(self) -> Deferred[None]:
         """Let every connection end with its present exchange; fires when all have.

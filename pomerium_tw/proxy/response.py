@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
+from ..model import Route
 from .head import MAX_HEAD_BYTES, MAX_HEADERS
 from .header_names import HEADER_LINE, alias
 
@@ -51,6 +54,11 @@ class ResponseHead(NamedTuple):
     """The connection may carry another request after this answer."""
 
 
+Rewrites = Mapping[bytes, tuple[tuple[bytes, bytes], ...]]
+"""Header in lower case → (what its value begins with, what it begins with instead), one after the other."""
+_NO_REWRITES: Rewrites = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class ResponseRules:
     """What a route makes of an upstream's header lines."""
@@ -59,6 +67,25 @@ class ResponseRules:
     """Names (lower case) that we set instead."""
     own_cookies: re.Pattern[bytes] | None = None
     """Full-matches the names of cookies that are ours: no upstream may set one."""
+    rewrites: Rewrites = field(default_factory=lambda: _NO_REWRITES)
+
+    @classmethod
+    def of(cls, route: Route, own_cookies: re.Pattern[bytes] | None = None) -> ResponseRules:
+        """The rules of one route; rewriting comes before what is set (spec/proxy §3.5)."""
+        rewrites: dict[bytes, tuple[tuple[bytes, bytes], ...]] = {}
+        for rule in route.rewrite_response_headers:
+            name = rule.header.lower().encode("ascii")
+            rewrites[name] = (*rewrites.get(name, ()), (rule.prefix.encode(), rule.value.encode()))
+        overwritten = frozenset(name.lower().encode("ascii") for name in route.set_response_headers)
+        return cls(overwritten, own_cookies, rewrites)
+
+    def rewritten(self, name: bytes, line: bytes, value: bytes) -> bytes:
+        """``line`` with the beginning of its ``value`` replaced, where a rule says so."""
+        new = value
+        for prefix, replacement in self.rewrites.get(name, ()):
+            if new.startswith(prefix):
+                new = replacement + new[len(prefix) :]
+        return line if new is value else line[: len(name)] + b": " + new + b"\r\n"
 
     def forbids(self, name: bytes, value: bytes) -> bool:
         """Whether a line (name in lower case) speaks in our name."""
@@ -90,8 +117,9 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
     length, chunked = _framing(lengths, codings)
     # A 204 has no content, not even none of a length (RFC 9110 §8.6).
     dropped = rules.overwritten | (tokens - _NOT_NOMINABLE) | (_LENGTH_ONLY if status == 204 else frozenset())
+    rewritten = rules.rewritten if rules.rewrites else None
     passed = [
-        line
+        line if rewritten is None else rewritten(lower, line, value)
         for lower, line, value in fields
         if alias(lower) not in _DROPPED and lower not in dropped and not rules.forbids(lower, value)
     ]

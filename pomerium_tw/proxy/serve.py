@@ -109,7 +109,8 @@ class ResourceChannel:
                 lines += [name + b": " + value + b"\r\n" for value in values]
         lines.append(self._finish.own_lines(self._exchange))
         self._exchange.details = "own_page"
-        self._exchange.send_head(status_line(int(code)), b"".join(lines), chunked=not sized)
+        status = int(code)
+        self._exchange.send_head(status, status_line(status), b"".join(lines), chunked=not sized)
 
     def write(self, data: bytes) -> None:
         self._exchange.send_data(data)
@@ -146,16 +147,26 @@ class ResourceChannel:
         self._exchange.reset()
 
 
-def serve(exchange: IExchange, root: IResource, finish: Finish) -> None:
-    """Let ``root`` answer. The body is read first, in full, up to MAX_OWN_BODY."""
-    head = exchange.request.head
-    if (head.content_length or 0) > MAX_OWN_BODY:
-        _too_large(exchange, finish)
-    elif head.text(b"content-type").lower().startswith("multipart/"):
-        finish.reply(exchange, bare_reply(415, "forms are taken URL-encoded only"), "unsupported_media_type")
-    else:
-        exchange.attend(ResourceChannel(exchange, root, finish))
-        exchange.read_body()
+class Serve:
+    """Outcome of a step: let a twisted.web resource tree of ours answer."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: IResource) -> None:
+        self.root = root
+
+    def carry_out(self, exchange: IExchange, finish: Finish) -> None:
+        """The body is read first, in full, up to MAX_OWN_BODY."""
+        head = exchange.request.head
+        if (head.content_length or 0) > MAX_OWN_BODY:
+            _too_large(exchange, finish)
+        elif head.text(b"content-type").lower().startswith("multipart/"):
+            finish.reply(
+                exchange, bare_reply(415, "forms are taken URL-encoded only"), "unsupported_media_type"
+            )
+        else:
+            exchange.attend(ResourceChannel(exchange, self.root, finish))
+            exchange.read_body()
 
 
 def _too_large(exchange: IExchange, finish: Finish) -> None:

@@ -13,12 +13,16 @@ from ..databroker import Mirror, StoreUnavailable
 from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request, Route
 from ..pages import Detail, Way, denial_reply, local_reply, response_for, texts
 from ..session import Identities
+from . import failures, upgrade
 from .chain import IChainStep
 from .cluster import Endpoint
-from .exchange import Forward, IExchange, Respond, Serve, StepOutcome
+from .escaped_slashes import settle
+from .exchange import IExchange, Respond, StepOutcome
+from .forward import Forward
 from .plan import RoutePlan
 from .router import Router
-from .target import ASTERISK
+from .serve import Serve
+from .target import ASTERISK, EscapedSlashAction, HeldTarget
 
 MAX_HEAD_MEMO = 32
 """Entries that one header block's memo may hold."""
@@ -45,11 +49,14 @@ class RouteStep:
         own: IResource,
         services: Mapping[str, tuple[frozenset[str], IResource]],
         identify: Callable[[Request, str], Identity],
+        escaped_slashes: EscapedSlashAction = "reject_request",
     ) -> None:
         """``services``: the authenticate service's host → (paths reserved there besides the usual, tree).
 
         ``identify``: who is asking on one of our own pages, given the route's provider id.
+        ``escaped_slashes``: what becomes of them where no route says otherwise.
         """
+        self._escaped_slashes = escaped_slashes
         self._find = router.find
         self._knows = router.knows
         self._own = own
@@ -58,17 +65,26 @@ class RouteStep:
 
     def advance(self, exchange: IExchange) -> StepOutcome | None:
         request = exchange.request
-        path = request.target.path
-        service = self._services.get(request.head.host)
-        if service is not None and (path in service[0] or reserved(path)):
-            return self._serve(exchange, service[1])
+        target = request[3]
+        if type(target) is HeldTarget:
+            settled = settle(request, self._find, self._escaped_slashes)
+            if isinstance(settled, Respond):
+                return settled
+            request = exchange.request = settled
+            target = request[3]
+        path = target[1]
+        if request[4].host in self._services:
+            paths, tree = self._services[request.host]
+            if path in paths or reserved(path):
+                return self._serve(exchange, tree)
         if path.startswith("/.") or path in _OWN_PATHS:
             if reserved(path) and (path in _ANYWHERE or self._knows(request.head)):
                 return self._serve(exchange, self._own)
-        elif request.target is ASTERISK:
+        elif target is ASTERISK:
             return Respond(_ABOUT_SERVER, "direct_response")
         plan = exchange.plan = self._find(request)
         if plan is None:
+            exchange.flag = "NR"
             return Respond(local_reply(texts.route_not_found(), request), "route_not_found")
         return None
 
@@ -97,37 +113,34 @@ class IdentifyStep:
 
     def __init__(self, identities: Identities, mirror: Mirror, cookie_name: str) -> None:
         self._identities = identities
+        self._find = identities.from_cookies
         self._mirror = mirror
         self._cookie_name = cookie_name
 
     def advance(self, exchange: IExchange) -> Deferred[StepOutcome | None] | StepOutcome | None:
-        refusal = self._look_up(exchange)
-        if exchange.identity is ANONYMOUS and refusal is None and exchange.request.head.cookie is not None:
-            head = exchange.request.head
-            ahead = self._identities.version_ahead(head, self._cookie_name, head.host)
-            if ahead:
-                return Deferred.fromCoroutine(self._wait(exchange, ahead))
-        return refusal
-
-    def _look_up(self, exchange: IExchange) -> StepOutcome | None:
-        plan = exchange.plan
-        assert plan is not None  # noqa: S101 - the route step ran
-        head = exchange.request.head
+        head = exchange.request[4]
+        if head.cookie is None:
+            return None
         try:
-            exchange.identity = self._identities.from_cookies(
-                head, self._cookie_name, head.host, plan.route.idp_id
-            )
+            identity = self._find(head, self._cookie_name, head.host, exchange.plan.route.idp_id)  # type: ignore[union-attr]  # the route step ran
         except StoreUnavailable:
             return _unavailable(exchange)
-        return None
+        if identity is not ANONYMOUS:
+            exchange.identity = identity
+            return None
+        ahead = self._identities.version_ahead(head, self._cookie_name, head.host)
+        return Deferred.fromCoroutine(self._wait(exchange, ahead)) if ahead else None
 
     async def _wait(self, exchange: IExchange, version: int) -> StepOutcome | None:
         """The slow way, once: a session made elsewhere will be here in a moment (spec/identity §6.6)."""
         try:
             await self._mirror.wait_for(version)
+            head, plan = exchange.request.head, exchange.plan
+            assert plan is not None  # noqa: S101 - the route step ran
+            exchange.identity = self._find(head, self._cookie_name, head.host, plan.route.idp_id)
         except StoreUnavailable:
             return _unavailable(exchange)
-        return self._look_up(exchange)
+        return None
 
 
 def _unavailable(exchange: IExchange) -> StepOutcome:
@@ -166,7 +179,8 @@ class AuthorizeStep:
     def advance(self, exchange: IExchange) -> StepOutcome | None:
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
-        decision = exchange.decision = self._check(exchange.request, plan.route, exchange.identity)
+        request, identity = exchange.request, exchange.identity
+        decision = exchange.decision = self._check(request, plan.route, identity, exchange.started)
         if decision.outcome is Outcome.ALLOW:
             return None
         return Respond(self._answer(exchange, decision, plan.route), "ext_authz_denied")
@@ -202,55 +216,77 @@ def _details(decision: Decision, route: Route) -> tuple[Detail, ...]:
 
 @implementer(IChainStep)
 class ForwardStep:
-    """Writes the head for the upstream: what the client may say, then what we say, ours last."""
+    """Writes the head for the upstream: what the client may say, then what we say, ours last.
+
+    Routes without an upstream answer here.
+    """
 
     name = "forward"
     reads = ("request", "plan", "identity")
-    edits = ()
+    edits = ("body_limit",)
 
-    def __init__(self, headers: UpstreamHeaders, *, keep_forwarded_for: bool) -> None:
-        """``keep_forwarded_for``: pass on what the client sent, for a trusted proxy in front of us."""
-        self._identity_lines = headers.lines
-        self._keep = keep_forwarded_for
+    def __init__(self, headers: UpstreamHeaders) -> None:
+        self._own_lines = headers.lines
 
     def advance(self, exchange: IExchange) -> StepOutcome | None:
+        request = exchange.request
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
-        request = exchange.request
-        endpoint = plan.cluster.pick()
+        cluster = plan.cluster
+        if plan.answer is not None or cluster is None:
+            return self._answer(plan, request)
+        request_id, method, _scheme, _target, head, *_ = request
+        endpoint = cluster.pick()
         target = plan.target(request)
         if target is None:
             facts = texts.bad_request("The rewritten path of this address would lead elsewhere.")
             return Respond(local_reply(facts, request), "rewritten_path_rejected")
-        lines = self._lines(request, plan, endpoint, exchange.identity)
-        head = request.head
-        framing = b""
-        if head.chunked:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif head.content_length is not None:
-            framing = b"Content-Length: %d\r\n" % head.content_length
+        # While nothing that they are made of has changed, the lines are those that this head had before.
+        known = head.memo.get(endpoint)
+        if known is not None and known[0] is exchange.identity and known[1] > exchange.started:
+            lines = known[2]
+        else:
+            lines = self._lines(exchange, plan, endpoint)
+        if exchange.body_done and head.upgrade is None:
+            framing = b"" if head.content_length is None else b"Content-Length: 0\r\n"
+        else:
+            framing_or_refusal = self._framing(exchange, plan)
+            if not isinstance(framing_or_refusal, bytes):
+                return framing_or_refusal
+            framing = framing_or_refusal
         return Forward(
-            plan.cluster.name,
             endpoint,
             b"%b %b HTTP/1.1\r\n%b%bX-Request-Id: %b\r\n\r\n"
-            % (request.method.encode(), target, lines, framing, request.id.encode()),
+            % (method.encode(), target, lines, framing, request_id.encode()),
+            upgrade=head.upgrade is not None,
         )
 
-    def _lines(self, request: Request, plan: RoutePlan, endpoint: Endpoint, identity: Identity) -> bytes:
-        """The header lines, from the head's memo while nothing that they are made of has changed."""
-        identity_lines = self._identity_lines(request, plan.route, identity)
-        memo = request.head.memo
-        found = memo.get(endpoint)
-        if found is not None and found[0] is identity_lines:
-            remembered: bytes = found[1]
-            return remembered
-        lines = plan.lines(request, endpoint.upstream, self._forwarded_for(request), identity_lines)
-        if len(memo) >= MAX_HEAD_MEMO:
-            memo.clear()
-        memo[endpoint] = (identity_lines, lines)
-        return lines
+    def _answer(self, plan: RoutePlan, request: Request) -> StepOutcome:
+        if plan.answer is None:
+            raise RuntimeError("a route has neither an upstream nor an answer")
+        return Respond(plan.answer(request), "direct_response")
 
-    def _forwarded_for(self, request: Request) -> bytes:
-        """The peer. What an untrusted client says of itself is not passed on (spec/threats HS-10)."""
-        sent = request.head.get(b"x-forwarded-for") if self._keep else None
-        return sent or request.peer.address.encode()
+    def _framing(self, exchange: IExchange, plan: RoutePlan) -> bytes | StepOutcome:
+        """How the body or the upgrade is announced, or why it is not taken."""
+        request = exchange.request
+        head = request.head
+        if head.upgrade is not None:
+            return upgrade.refusal(request, plan.route) or upgrade.lines(request)
+        limit = exchange.body_limit = plan.route.max_request_body
+        if head.chunked:
+            return b"Transfer-Encoding: chunked\r\n"
+        if 0 < limit < (head.content_length or 0):
+            failed = failures.BODY_TOO_LARGE
+            return Respond(local_reply(failed.facts, request), failed.details)
+        return b"Content-Length: %d\r\n" % (head.content_length or 0)
+
+    def _lines(self, exchange: IExchange, plan: RoutePlan, endpoint: Endpoint) -> bytes:
+        request, identity = exchange.request, exchange.identity
+        own, until = self._own_lines(request, plan.route, identity)
+        lines = plan.lines(request, endpoint.upstream, request.forwarded_for, own)
+        memo = request.head.memo
+        if not plan.lines_by_path:
+            if len(memo) >= MAX_HEAD_MEMO:
+                memo.clear()
+            memo[endpoint] = (identity, until, lines)
+        return lines

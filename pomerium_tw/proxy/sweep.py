@@ -23,7 +23,8 @@ class Waiting(Protocol):
 class Sweep:
     """Ends what has waited too long.
 
-    Joining and leaving cost a set operation (0.1 µs), where a timer costs a callLater and its cancel (3 µs).
+    What waits joins once and then only changes its deadline, where a timer costs a callLater and its cancel
+    each time (3 µs).
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -43,7 +44,8 @@ class Sweep:
     def _look(self) -> None:
         self.start()
         now = self._clock.seconds()
-        for waiting in [each for each in self._waiting if 0 < each.deadline <= now]:
+        due = [each for each in self._waiting if 0 < each.deadline <= now]
+        for waiting in due:
             # Ending one may have ended another, or set it going again.
             if waiting not in self._waiting or not 0 < waiting.deadline <= now:
                 continue

@@ -13,7 +13,9 @@ from .head import HeadError
 MAX_TARGET_BYTES = 32 * 1024
 """Longest request target that is read."""
 
-EscapedSlashAction = Literal["keep_unchanged", "reject_request"]
+EscapedSlashAction = Literal[
+    "keep_unchanged", "reject_request", "unescape_and_redirect", "unescape_and_forward"
+]
 
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Z]{1,32}")
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
@@ -26,6 +28,14 @@ _ESCAPED_SLASH = re.compile(rb"%(?:2[Ff]|5[Cc])")
 _ESCAPED_DOT = re.compile(rb"%2[Ee]")
 _SLASHES = re.compile(rb"/{2,}")
 _DOTS_WITH_PARAMETERS = re.compile(rb"/\.{1,2};")
+_DOT_SEGMENT = re.compile(r"[/\\]\.{1,2}(?=[/\\;]|\Z)")
+"""In a decoded path, where escaped slashes stand as slashes."""
+_UNFIT = re.compile(
+    rb"[^\x21-\x7e]|[\\?#]|%(?![0-9A-Fa-f]{2})|%(?:[01][0-9A-Fa-f]|7[Ff])|/(?:\.|%2[Ee]){1,2}(?:[/;]|\Z)"
+)
+"""What no path that is sent holds: characters of other parts, broken or control escapes, dot segments."""
+_PARAMETERS = re.compile(r";[^/]*")
+_TEXT_SLASHES = re.compile(r"/{2,}")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 
 
@@ -36,6 +46,21 @@ class TargetRules:
     normalize_path: bool = True
     merge_slashes: bool = True
     escaped_slashes: EscapedSlashAction = "reject_request"
+    """What becomes of ``%2F`` and ``%5C`` in the path."""
+    escaped_slashes_by_route: bool = False
+    """Whether a route says otherwise: then such targets are held until theirs is found."""
+
+
+class HeldTarget(Target):
+    """A target with escaped slashes, of which :func:`~.escaped_slashes.settle` has yet to say what they mean.
+
+    As a Target it is what arrived, in normal form; decoded, the escaped slashes stand as what they are.
+    """
+
+    unescaped: Target
+    """The same with slashes in their place, in normal form."""
+    dotted: bool
+    """The decoded path would hold a dot segment: whoever unescapes it again would see another path."""
 
 
 ASTERISK = Target(b"*", "*", None)
@@ -90,8 +115,34 @@ def _normalise(raw: bytes, head: Head, rules: TargetRules) -> Target:
     path, mark, query = raw.partition(b"?")
     if b"\\" in path or _ESCAPE.search(path) or _ESCAPED_CONTROL.search(path):
         raise HeadError(400, "the path holds a backslash, a control character or a broken escape")
-    if _ESCAPED_SLASH.search(path) and rules.escaped_slashes == "reject_request":
+    asked = query if mark else None
+    if _ESCAPED_SLASH.search(path):
+        return _with_escaped_slashes(path, asked, rules)
+    return _target(path, asked, rules)
+
+
+def _with_escaped_slashes(path: bytes, query: bytes | None, rules: TargetRules) -> Target:
+    action = rules.escaped_slashes
+    held = rules.escaped_slashes_by_route
+    if not held and action == "reject_request":
         raise HeadError(400, "the path holds an escaped slash")
+    # A backslash is what browsers and some servers take for a slash: so it becomes one, never itself.
+    unescaped = _target(_ESCAPED_SLASH.sub(b"/", path), query, rules)
+    if not held and action == "unescape_and_forward":
+        return unescaped
+    kept = _target(path, query, rules)
+    dotted = rules.normalize_path and _DOT_SEGMENT.search(kept.path) is not None
+    if held or action == "unescape_and_redirect":
+        target = HeldTarget(*kept)
+        target.unescaped, target.dotted = unescaped, dotted
+        return target
+    if dotted:
+        raise HeadError(400, "the path holds a dot segment between escaped slashes")
+    return kept
+
+
+def _target(path: bytes, query: bytes | None, rules: TargetRules) -> Target:
+    """The normal form of a path whose characters and escapes are good. Raises HeadError."""
     if rules.normalize_path:
         path = _ESCAPED_DOT.sub(b".", path)
         if _DOTS_WITH_PARAMETERS.search(path):
@@ -107,7 +158,31 @@ def _normalise(raw: bytes, head: Head, rules: TargetRules) -> Target:
     except UnicodeDecodeError:
         # Overlong forms among them: an upstream might read slashes and dots in what is no text to a policy.
         raise HeadError(400, "the path is not UTF-8") from None
-    return Target(path, text, query if mark else None)
+    return Target(path, text, query)
+
+
+def is_sendable(path: bytes) -> bool:
+    """Whether a path that was made here, by rewriting, can be sent and read in one way only."""
+    if path and _PLAIN.fullmatch(path):
+        return True
+    if not path.startswith(b"/") or path.startswith(b"//") or _UNFIT.search(path):
+        return False
+    try:
+        unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def without_parameters(target: Target) -> Target | None:
+    """The target as servers see it that cut ``;x=1`` off segments; None where there is nothing to cut.
+
+    Whoever decides looks at both, and lets neither through alone (spec/threats PN-07).
+    """
+    if ";" not in target.path:
+        return None
+    path = _TEXT_SLASHES.sub("/", _PARAMETERS.sub("", target.path))
+    return target._replace(path=path)
 
 
 def _origin_form(raw: bytes, head: Head) -> bytes:

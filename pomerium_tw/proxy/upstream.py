@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 from typing import Protocol as TypingProtocol
 
-from OpenSSL.SSL import Error as SSLError
-from service_identity import VerificationError
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer
 
 from .chunked import ChunkedDecoder, ChunkError
+from .exchange import Receiver
+from .failures import MALFORMED, Failed, of_lost_connection
 from .head import MAX_HEAD_BYTES
 from .response import ResponseError, ResponseHead, ResponseRules, parse_response_head
+from .sweep import Sweep
+from .trailers import passed_trailers
 
 MAX_INTERIM = 10
 """Most 1xx answers before the real one."""
@@ -27,29 +28,51 @@ MEMO_BYTES = 4 * 1024
 """Longer heads are not remembered."""
 
 
-class Fault(Enum):
-    """Why an answer will not complete."""
-
-    UNTOUCHED = "the connection ended before a byte of the answer"
-    BROKEN = "the connection ended within the answer"
-    MALFORMED = "the answer is not good HTTP"
-    TLS = "no TLS connection could be made"
-
-
 class Answer(TypingProtocol):
     """Who takes an upstream's answer."""
 
     def answer_head(self, head: ResponseHead, data: bytes, end: bool) -> None: ...
 
-    def answer_data(self, data: bytes, end: bool) -> None: ...
+    def answer_data(self, data: bytes) -> None: ...
 
-    def answer_failed(self, fault: Fault, error: str) -> None:
-        """The answer will not complete. ``error`` is for the log."""
+    def answer_end(self, trailers: bytes) -> None: ...
+
+    def answer_switched(self, block: bytes, head: ResponseHead, data: bytes) -> bool:
+        """A 101 with its head, and what came with it. Whether it is taken: then the connection is too."""
+
+    def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
+        """The answer will not complete. ``untouched``: the connection ended before a byte of it."""
+
+    def expired(self, now: float) -> None:
+        """The deadline that was set on the connection is over."""
 
 
 @implementer(IPushProducer)
 class UpstreamConnection(Protocol):
     """As a producer, it is the flow of the answer's body."""
+
+    # A free connection holds no more than what differs from these.
+    deadline = 0.0
+    """Of its answer (seconds since the epoch); 0 is never."""
+    used = 0
+    """Requests that this connection has carried."""
+    alive = False
+    _untouched = False
+    """An answer is awaited of which no byte has come."""
+    _answer: Answer | None = None
+    _head: ResponseHead | None = None
+    _decoder: ChunkedDecoder | None = None
+    _left = -1
+    _surplus = b""
+    _buffer = b""
+    _interim = 0
+    _no_body = False
+    _sending = False
+    _switching = False
+    _paused = False
+    _sweep: Sweep | None = None
+    _receiver: Receiver | None = None
+    """Whose the connection is after an upgrade."""
 
     def __init__(
         self,
@@ -62,41 +85,37 @@ class UpstreamConnection(Protocol):
         self._idle = idle
         self._lost = lost
         self._memo: dict[bytes, ResponseHead] = {}
-        self._answer: Answer | None = None
-        self._head: ResponseHead | None = None
-        self._decoder: ChunkedDecoder | None = None
-        self._left = -1
-        self._surplus = b""
-        self._buffer = b""
-        self._interim = 0
-        self._no_body = False
-        self._sending = False
-        self._paused = False
-        self.used = 0
-        """Requests that this connection has carried."""
-        self.alive = False
+        """Heads of final answers with their empty line."""
 
     def connectionMade(self) -> None:
         self.alive = True
+        transport: Any = self.transport
+        self.write = transport.write
+
+    def watch(self, sweep: Sweep) -> None:
+        """Have ``sweep`` look at :attr:`deadline` as long as the connection lives."""
+        if self.alive:
+            self._sweep = sweep
+            sweep.add(self)
 
     # -- the request
 
-    def send(self, answer: Answer, head: bytes, *, no_body: bool, more: bool) -> None:
+    def send(
+        self, answer: Answer, head: bytes, deadline: float, *, no_body: bool, more: bool, switching: bool
+    ) -> None:
         """Begin a request.
 
         ``no_body``: the answer has none whatever it says (HEAD). ``more``: body bytes follow.
+        ``switching``: it asks for an upgrade.
         """
         self._answer = answer
-        self._head = None
-        self._interim = 0
+        self._untouched = not switching
         self._no_body = no_body
         self._sending = more
+        self._switching = switching
+        self.deadline = deadline
         self.used += 1
         self.write(head)
-
-    def write(self, data: bytes) -> None:
-        transport: Any = self.transport
-        transport.write(data)
 
     def sent(self) -> None:
         """The request's body is complete."""
@@ -116,6 +135,23 @@ class UpstreamConnection(Protocol):
     # -- the answer
 
     def dataReceived(self, data: bytes) -> None:
+        if self._untouched:
+            self._untouched = False
+            end = data.find(b"\r\n\r\n") + 4
+            known = self._memo.get(data[:end])
+            if known is not None and known.length == len(data) - end and not (self._no_body or self._sending):
+                # Whole, and its head was seen before: nearly every small answer.
+                answer, self._answer = self._answer, None
+                self.deadline = 0.0
+                if known.reusable:
+                    self._idle(self)
+                else:
+                    self.close()
+                answer.answer_head(known, data[end:], True)  # type: ignore[union-attr]  # one is awaited
+                return
+        self._received(data)
+
+    def _received(self, data: bytes) -> None:
         answer = self._answer
         if answer is None:
             # Bytes that nobody asked for: whatever they answer, it is not our next request (SM-23).
@@ -126,12 +162,21 @@ class UpstreamConnection(Protocol):
                 self._head_received(answer, self._buffer + data if self._buffer else data)
             else:
                 body, end = self._body(data)
-                if body or end:
-                    if end:
-                        self._free()
-                    answer.answer_data(body, end)
+                self._deliver(answer, body, end)
         except (ResponseError, ChunkError) as error:
-            self._fail(Fault.MALFORMED, str(error))
+            self._fail(MALFORMED.because(str(error)))
+
+    def _deliver(self, answer: Answer, body: bytes, end: bool) -> None:
+        trailers = self._trailers() if end else b""
+        if end:
+            self._free()
+        if body:
+            answer.answer_data(body)
+        if end:
+            answer.answer_end(trailers)
+
+    def _trailers(self) -> bytes:
+        return passed_trailers(self._decoder.trailers, self._rules) if self._decoder is not None else b""
 
     def _head_received(self, answer: Answer, data: bytes) -> None:
         end = data.find(b"\r\n\r\n")
@@ -140,25 +185,36 @@ class UpstreamConnection(Protocol):
                 raise ResponseError("the answer's head is too large")
             self._buffer = data
             return
-        block, rest = data[: end + 2], data[end + 4 :]
+        block, rest = data[: end + 4], data[end + 4 :]
         self._buffer = b""
         head = self._memo.get(block) or self._parse(block)
         if head.status < 200:
-            self._interim += 1
-            if head.status == 101 or self._interim > MAX_INTERIM:
-                raise ResponseError("an upgrade that nobody asked for, or too many interim answers")
-            if rest:
-                self._head_received(answer, rest)
+            self._interim_head(answer, block, head, rest)
             return
         body, done = self._begin_body(head, rest)
         self._head = head
-        if done:
+        if done and self._decoder is None:
             self._free()
-        answer.answer_head(head, body, done)
+            answer.answer_head(head, body, True)
+            return
+        answer.answer_head(head, b"", False)
+        if body or done:
+            self._deliver(answer, body, done)
+
+    def _interim_head(self, answer: Answer, block: bytes, head: ResponseHead, rest: bytes) -> None:
+        self._interim += 1
+        if head.status == 101:
+            if not self._switching or not answer.answer_switched(block[:-2], head, rest):
+                raise ResponseError("an upgrade that nobody asked for")
+            return
+        if self._interim > MAX_INTERIM:
+            raise ResponseError("too many interim answers")
+        if rest:
+            self._head_received(answer, rest)
 
     def _parse(self, block: bytes) -> ResponseHead:
-        head = parse_response_head(block, self._rules)
-        if len(block) <= MEMO_BYTES:
+        head = parse_response_head(block[:-2], self._rules)
+        if len(block) <= MEMO_BYTES and head.status >= 200:
             if len(self._memo) >= MEMO_HEADS:
                 del self._memo[next(iter(self._memo))]
             self._memo[block] = head
@@ -188,17 +244,23 @@ class UpstreamConnection(Protocol):
             return body, self._decoder.finished
         if self._left < 0:
             return data, False
+        if len(data) <= self._left:
+            self._left -= len(data)
+            return data, not self._left
         body, self._surplus = data[: self._left], data[self._left :]
-        self._left -= len(body)
-        return body, not self._left
+        self._left = 0
+        return body, True
 
     def _free(self) -> None:
         """The answer is complete: back to the pool, or away."""
-        head, self._head, self._answer = self._head, None, None
+        head, self._head, self._answer, self._decoder = self._head, None, None, None
+        self._interim = 0
+        self.deadline = 0.0
         if self._surplus:
             # More than was announced: what was is passed on, and the connection never used again (SM-22).
             self.abort()
-        elif head is None or not head.reusable:
+        elif head is None or not head.reusable or self._switching:
+            # An upstream that was asked for an upgrade may have it half done (SM-24, SS-04).
             self.close()
         elif self.alive:
             if self._paused:
@@ -207,28 +269,38 @@ class UpstreamConnection(Protocol):
             if not self._sending:
                 self._idle(self)
 
-    def _fail(self, fault: Fault, error: str) -> None:
+    def _fail(self, failed: Failed) -> None:
         answer, self._answer = self._answer, None
         self.abort()
         if answer is not None:
-            answer.answer_failed(fault, error)
+            answer.answer_failed(failed, untouched=False)
+
+    def expired(self, now: float) -> None:
+        """The sweep found the deadline passed."""
+        answer = self._answer
+        self.deadline = 0.0
+        if answer is not None:
+            answer.expired(now)
+
+    # -- the end
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.alive = False
+        if self._sweep is not None:
+            self._sweep.discard(self)
         self._lost(self)
+        if self._receiver is not None:
+            self._receiver.connection_lost(reason)
+            return
         answer, self._answer = self._answer, None
         if answer is None:
             return
-        error = reason.getErrorMessage()
-        if self._head is not None:
-            if self._left < 0 and self._decoder is None and reason.check(ConnectionDone):
-                answer.answer_data(b"", True)  # an answer without a length ends with its connection
-            else:
-                answer.answer_failed(Fault.BROKEN, error)
-        elif reason.check(SSLError, VerificationError):
-            answer.answer_failed(Fault.TLS, error or repr(reason.value))
-        else:
-            answer.answer_failed(Fault.BROKEN if self._buffer or self._interim else Fault.UNTOUCHED, error)
+        ends_here = self._head is not None and self._left < 0 and self._decoder is None
+        if ends_here and reason.check(ConnectionDone):
+            answer.answer_end(b"")  # an answer without a length ends with its connection
+            return
+        untouched = self._head is None and not self._buffer and not self._interim
+        answer.answer_failed(of_lost_connection(reason), untouched=untouched)
 
     def close(self) -> None:
         self.alive = False
@@ -239,8 +311,29 @@ class UpstreamConnection(Protocol):
         """End at once; nothing is reported to the answer's taker."""
         self.alive = False
         self._answer = None
+        self._untouched = False
         transport: Any = self.transport
         transport.abortConnection()
+
+    def detach(self, receiver: Receiver) -> Any:
+        """Bytes of the upstream are ``receiver``'s from now on; the transport to write to."""
+        transport: Any = self.transport
+        self._answer = None
+        self.deadline = 0.0
+        self._memo = {}
+        self._receiver = receiver
+        self.dataReceived = receiver.data_received  # type: ignore[method-assign]  # straight there
+        # Only now: an answer that ends with its connection ends with the upstream's half of it.
+        directlyProvides(self, IHalfCloseableProtocol)
+        return transport
+
+    def readConnectionLost(self) -> None:
+        """The upstream sends no more to whom the connection was given."""
+        if self._receiver is not None:
+            self._receiver.read_closed()
+
+    def writeConnectionLost(self) -> None:
+        """We told the upstream that no more comes: it may still send."""
 
     def pauseProducing(self) -> None:
         self._paused = True

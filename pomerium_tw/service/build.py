@@ -21,6 +21,7 @@ from ..config import ConfigError, KeyPath, Loaded, Problem, Settings
 from ..model import Identity, Request, Route
 from ..pages import UserDocument, UserPage, own_tree
 from ..proxy import (
+    Again,
     AuthorizeStep,
     Chain,
     ForwardStep,
@@ -32,6 +33,7 @@ from ..proxy import (
     RouteStep,
     TargetRules,
     Timeouts,
+    Trust,
     alias,
     header_lines,
 )
@@ -190,33 +192,50 @@ class _Builder:
         settings, parts = self._settings, self._parts
         routes = self._routes
         own_cookies = owned_cookie_pattern(settings.cookie_name)
-        clusters = [build_cluster(parts.reactor, route, self._dry.trust, own_cookies) for route in routes]
+        clusters = [
+            build_cluster(parts.reactor, route, self._dry.trust, own_cookies) if route.upstreams else None
+            for route in routes
+        ]
         plans = [RoutePlan(route, cluster) for route, cluster in zip(routes, clusters, strict=True)]
         links = SignInLinks(self._conversation)
-        authorizer = Authorizer(self._dry.policies.compiled, parts.decision_log, parts.reactor.seconds)
+        authorizer = Authorizer(self._dry.policies.compiled, parts.decision_log)
+        router = Router(plans, any_port=settings.flag("match_any_incoming_port"))
+        cookie_name = parts.cookies.session_name
         chain = Chain(
             [
-                self._route_step(Router(plans, any_port=settings.flag("match_any_incoming_port"))),
-                IdentifyStep(parts.identities, parts.mirror, parts.cookies.session_name),
+                self._route_step(router),
+                IdentifyStep(parts.identities, parts.mirror, cookie_name),
                 AuthorizeStep(authorizer, links.start, links.login_url),
-                ForwardStep(self._headers, keep_forwarded_for=settings.skip_xff_append),
+                ForwardStep(self._headers),
             ],
             parts.finish,
         )
         return Generation(
             number=self._number,
             run=chain.run,
+            allows=Again(router, parts.identities, authorizer, cookie_name).allows,
             head_rules=HeadRules(
                 own_cookies=own_cookies,
                 owned_names=frozenset(alias(name.encode("ascii")) for name in settings.jwt_claims_headers),
                 underscores=settings.headers_with_underscores_action,
             ),
             target_rules=TargetRules(
-                settings.normalize_path, settings.merge_slashes, settings.path_with_escaped_slashes_action
+                settings.normalize_path,
+                settings.merge_slashes,
+                settings.path_with_escaped_slashes_action,
+                escaped_slashes_by_route=any(route.escaped_slashes is not None for route in routes),
             ),
-            timeouts=Timeouts(request=settings.timeout_read, idle=settings.timeout_idle),
+            trust=Trust(
+                settings.xff_num_trusted_hops, settings.trusted_proxies, not settings.skip_xff_append
+            ),
+            timeouts=Timeouts(
+                settings.timeout_header,
+                settings.timeout_read,
+                settings.timeout_idle,
+                settings.min_body_rate,
+            ),
             response_lines=header_lines(settings.response_headers()),
-            clusters=tuple(clusters),
+            clusters=tuple(cluster for cluster in clusters if cluster is not None),
         )
 
     def _route_step(self, router: Router) -> RouteStep:
@@ -231,7 +250,11 @@ class _Builder:
             resources = service_host_resources(c)
             services[c.authenticate_host] = (frozenset(resources), self._tree(dict(resources), None))
         return RouteStep(
-            router, self._tree(dict(route_host_resources(c)), sign_in_url), services, self._identify
+            router,
+            self._tree(dict(route_host_resources(c)), sign_in_url),
+            services,
+            self._identify,
+            self._settings.path_with_escaped_slashes_action,
         )
 
     def _tree(self, extra: dict[str, IResource], sign_in_url: Callable[[Request], str] | None) -> IResource:

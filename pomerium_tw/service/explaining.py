@@ -35,7 +35,7 @@ class Explaining:
         """``now``: the moment, in seconds since the epoch, at which requests come. Raises ConfigError."""
         self._dry = DryBuild.of(loaded, Secrets.of(loaded.settings), now)
         settings = loaded.settings
-        self._spans = {route.id: loaded.span(*path) for path, route in settings.all_routes}
+        self._spans = {route.id: loaded.span(*path) for path, route in reversed(settings.all_routes)}
         routes = [build_route(settings, route, "") for _path, route in settings.all_routes]
         plans = [RoutePlan(each, Cluster(each.name, [])) for each in routes]
         self._router = Router(plans, any_port=settings.flag("match_any_incoming_port"))

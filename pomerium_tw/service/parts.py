@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import Settings
 from ..databroker import CleanUp, IRecordStore, MemoryStore, Mirror, SQLiteStore
-from ..proxy import Finish, Sweep
+from ..proxy import Finish, LongLived, Sweep
 from ..session import CALLER_RECORDS, CookieSettings, HandleCodec, Identities
 from ..telemetry import AccessLog, DecisionLog, LineWriter
 from ..transport import Threads
@@ -30,6 +30,7 @@ class Parts:
     codec: HandleCodec
     cookies: CookieSettings
     sweep: Sweep
+    lasting: LongLived
     finish: Finish
     access_log: AccessLog
     decision_log: DecisionLog
@@ -45,6 +46,10 @@ class Parts:
         service = settings.authenticate_service_url
         codec = HandleCodec(key, previous, service.host if service else "")
         sweep = Sweep(reactor)
+        identities = Identities(mirror, codec, reactor.seconds)
+        # Nothing is let through again before a generation says what is.
+        lasting = LongLived(reactor, lambda _exchange: False)
+        identities.on_change(lasting.session_changed)
         quiet = settings.access_log_level not in ("trace", "debug", "info")
         return cls(
             reactor=reactor,
@@ -52,7 +57,7 @@ class Parts:
             store=store,
             mirror=mirror,
             clean_up=CleanUp(store, reactor),
-            identities=Identities(mirror, codec, reactor.seconds),
+            identities=identities,
             codec=codec,
             cookies=CookieSettings(
                 settings.cookie_name,
@@ -62,7 +67,8 @@ class Parts:
                 settings.cookie_same_site,
             ),
             sweep=sweep,
-            finish=Finish(reactor, sweep),
+            lasting=lasting,
+            finish=Finish(reactor, sweep, lasting),
             access_log=AccessLog(
                 writer,
                 settings.access_log_fields,

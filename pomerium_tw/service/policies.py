@@ -67,7 +67,8 @@ class Policies:
         )
         compiled = self.check.compile(merged)
         if compiled is not None:
-            self.compiled[route.id] = compiled
+            # Of equal routes, the first one takes the requests: its policy is the one that counts.
+            self.compiled.setdefault(route.id, compiled)
 
     def _policies_of(self, path: KeyPath, route: RouteSettings) -> tuple[Policy, ...]:
         policy = route.policy

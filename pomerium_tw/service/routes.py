@@ -20,28 +20,44 @@ STREAM_IDLE_SECONDS = 300.0
 def build_route(settings: Settings, route: RouteSettings, idp_id: str) -> Route:
     """One route with every global default filled in."""
     identity_headers = route.pass_identity_headers
+    upgrades = settings.upgrades(route)
+    timeout, idle_timeout = settings.default_upstream_timeout, STREAM_IDLE_SECONDS
+    if upgrades or route.kubernetes_service_account_token is not None:
+        # What is upgraded, or watched for news, may be silent for as long as it likes (spec/proxy §2.7).
+        timeout = idle_timeout = 0.0
+    body_limit = route.max_request_body
     return Route(
         id=route.id,
         name=f"{route.name or 'route'}-{route.id}",
         host=route.from_.host,
         port=route.from_.port,
         upstreams=route.upstreams,
+        redirect=None if route.redirect is None else route.redirect.redirect,
+        response=None if route.response is None else route.response.response,
         prefix=route.prefix,
         path=route.path,
         regex=route.regex,
         prefix_rewrite=route.prefix_rewrite,
+        regex_rewrite=route.regex_rewrite,
         host_rewrite=route.host_rewrite,
+        host_rewrite_header=route.host_rewrite_header,
+        host_path_rewrite=route.host_path_rewrite,
         preserve_host_header=route.preserve_host_header,
+        escaped_slashes=route.path_with_escaped_slashes_action,
+        upgrades=upgrades,
+        websocket_origins=route.websocket_origins,
+        max_request_body=settings.max_request_body if body_limit is None else body_limit,
         pass_identity_headers=settings.pass_identity_headers
         if identity_headers is None
         else identity_headers,
         jwt_issuer_format=route.jwt_issuer_format or settings.jwt_issuer_format,
         jwt_groups_filter=frozenset((*settings.jwt_groups_filter, *route.jwt_groups_filter)),
-        timeout=settings.default_upstream_timeout if route.timeout is None else route.timeout,
-        idle_timeout=STREAM_IDLE_SECONDS if route.idle_timeout is None else route.idle_timeout,
+        timeout=timeout if route.timeout is None else route.timeout,
+        idle_timeout=idle_timeout if route.idle_timeout is None else route.idle_timeout,
         set_request_headers=route.set_request_headers,
         remove_request_headers=route.remove_request_headers,
         set_response_headers=settings.response_headers(route),
+        rewrite_response_headers=tuple(each.rewrite for each in route.rewrite_response_headers),
         tls_skip_verify=route.tls_skip_verify,
         tls_server_name=route.server_name,
         tls_custom_ca=route.tls_custom_ca,

@@ -33,13 +33,19 @@ class Identities:
     def __init__(self, mirror: Mirror, codec: HandleCodec, now: Callable[[], float]) -> None:
         self._mirror = mirror
         self._codec = codec
-        self._now = now
+        self.now = now
+        """Seconds since the epoch."""
         self._handles: OrderedDict[bytes, SessionHandle] = OrderedDict()
         self._identities: dict[str, tuple[Identity, frozenset[Key]]] = {}
         """Session id → the identity, and the records that it was made of or that were missed."""
         self._made_of: dict[Key, set[str]] = {}
         """The other way round: record → ids of the sessions that it concerns."""
+        self._listeners: list[Callable[[str], None]] = []
         mirror.on_change(self._changed)
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Have ``listener`` told the id of each session that is no longer what it was."""
+        self._listeners.append(listener)
 
     def from_cookies(self, head: Head, cookie_name: str, host: str, idp_id: str) -> Identity:
         """The caller whose session cookie is good for ``host``; ANONYMOUS when none is. "" for ``idp_id``:
@@ -68,7 +74,7 @@ class Identities:
         return (
             found is not None
             and found[0] is identity
-            and identity.expires_at > self._now()
+            and identity.expires_at > self.now()
             and self._mirror.available
         )
 
@@ -89,7 +95,7 @@ class Identities:
             raise StoreUnavailable("sessions cannot be checked: the databroker's copy is not available")
         found = self._identities.get(handle.id)
         identity = found[0] if found is not None else self._build(handle.id)
-        if identity is None or identity.expires_at <= self._now():
+        if identity is None or identity.expires_at <= self.now():
             return ANONYMOUS
         named = identity.named
         return ANONYMOUS if named is None or named.user_id != handle.user_id else identity
@@ -108,7 +114,7 @@ class Identities:
             if handle is not None
             and handle.good_at(host)
             and handle.record_version > self._mirror.version
-            and abs(self._now() - handle.issued_at) < FRESH_HANDLE_SECONDS
+            and abs(self.now() - handle.issued_at) < FRESH_HANDLE_SECONDS
         ]
         return max(ahead, default=0)
 
@@ -142,6 +148,8 @@ class Identities:
     def _changed(self, record: Record) -> None:
         for session_id in tuple(self._made_of.get((record.type, record.id), ())):
             self._forget(session_id)
+            for listener in self._listeners:
+                listener(session_id)
 
     def _forget(self, session_id: str) -> None:
         _identity, asked = self._identities.pop(session_id)

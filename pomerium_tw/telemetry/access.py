@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
-from typing import NamedTuple
+from typing import Protocol
 
 from ..model import Head, Request
 from .lines import LineWriter
 from .stamp import Stamp
-from .template import compile_fields
+from .template import Line
 
 DEFAULT_ACCESS_FIELDS = (
     "upstream-cluster",
@@ -42,20 +42,21 @@ CREDENTIAL_HEADERS = frozenset(
 STARS = "********"
 
 
-class Access(NamedTuple):
-    """What the log says of one finished exchange."""
+class Access(Protocol):
+    """What the log says of a finished exchange."""
 
     request: Request
-    cluster: str
-    """Name of the upstream cluster, "" for answers of our own."""
+    cluster_name: str
+    """Of the upstream; "" for answers of our own."""
     started: float
     """Seconds since the epoch."""
-    ended: float
-    size: int
+    sent: int
     """Body bytes sent downstream."""
     status: int
     details: str
     """Why this status: ``via_upstream``, ``route_not_found`` …"""
+    flag: str
+    """Why it failed, in two or more letters; "" of what did not (spec/proxy §3.10)."""
 
 
 def clip(text: str) -> str:
@@ -67,21 +68,24 @@ def clip(text: str) -> str:
 
 def escaped(raw: bytes) -> str:
     """A part of a request target as a JSON string."""
+    if len(raw) <= MAX_FIELD_CHARACTERS:
+        return quote(raw.decode("ascii"))
     return quote(clip(raw.decode("ascii")))
 
 
 _MOVING = {
-    "upstream-cluster": ',"upstream-cluster":{quote(access.cluster)}',
-    "cluster-stat-name": ',"cluster-stat-name":{quote(access.cluster)}',
-    "method": ',"method":"{access.request.method}"',
-    "path": ',"path":{escaped(access.request.target.raw_path)}',
-    "query": ',"query":{escaped(access.request.target.query or b"")}',
-    "request-id": ',"request-id":"{access.request.id}"',
-    "ip": ',"ip":"{access.request.peer.address}"',
-    "duration": ',"duration":{(access.ended - access.started) * 1000:.3f}',
-    "size": ',"size":{access.size}',
-    "response-code": ',"response-code":{access.status}',
-    "response-code-details": ',"response-code-details":{quote(access.details)}',
+    "upstream-cluster": ',"upstream-cluster":{quote(exchange.cluster_name)}',
+    "cluster-stat-name": ',"cluster-stat-name":{quote(exchange.cluster_name)}',
+    "method": ',"method":"{method}"',
+    "path": ',"path":{escaped(target[0])}',
+    "query": ',"query":{escaped(target[2] or b"")}',
+    "request-id": ',"request-id":"{request_id}"',
+    "ip": ',"ip":"{peer[0]}"',
+    "duration": ',"duration":{(ended - exchange.started) * 1000:.3f}',
+    "size": ',"size":{exchange.sent}',
+    "response-code": ',"response-code":{exchange.status}',
+    "response-code-details": ',"response-code-details":{quote(exchange.details)}',
+    "response-flags": ',"response-flags":"{exchange.flag}"',
 }
 """Fields that differ from one exchange to the next; see :mod:`.template`."""
 
@@ -113,35 +117,39 @@ class AccessLog:
     ) -> None:
         fields = tuple(fields)
         self._enabled = enabled
-        self._writer = writer
-        scope = {"quote": quote, "escaped": escaped}
-        self._fields = compile_fields("access", fields, _MOVING, scope, _OF_HEAD, _remembered)
-        self._headers = header_fragment(fields)
+        self._write = writer.line
         self._debug = debug
         self._stamp = Stamp()
+        headers = header_fragment(fields)
+        names = {"quote": quote, "escaped": escaped, "headers": headers}
+        line = Line(
+            "exchange, ended, level, time",
+            "request = exchange.request; request_id, method, _, target, _, peer, *_ = request",
+            '{{"level":"{level}","time":"{time}","message":"http-request","service":"proxy"',
+            _MOVING,
+            _OF_HEAD,
+            _remembered,
+            "request",
+            names,
+        )
+        self._line = line.compile(fields, "}}" if headers is None else "{headers(request.head)}}}")
 
-    def record(self, access: Access) -> None:
+    def record(self, exchange: Access, ended: float) -> None:
+        """``ended``: seconds since the epoch."""
         if not self._enabled:
             return
         level = "info"
-        if access.request.target.path in _QUIET_PATHS:
+        if exchange.request[3][1] in _QUIET_PATHS:
             if not self._debug:
                 return
             level = "debug"
-        body = self._fields(access)
-        if self._headers is not None:
-            body += self._headers(access.request.head)
-        time = self._stamp(access.ended)
-        self._writer.line(
-            f'{{"level":"{level}","time":"{time}","message":"http-request","service":"proxy"{body}}}\n'
-        )
+        self._write(self._line(exchange, ended, level, self._stamp(ended)))
 
 
-def _remembered(names: tuple[str, ...]) -> Callable[[Access], str]:
+def _remembered(names: tuple[str, ...]) -> Callable[[Request], str]:
     """Fields of the header block as one text, which the block remembers."""
 
-    def text(access: Access) -> str:
-        request = access.request
+    def text(request: Request) -> str:
         memo = request.head.memo
         found: str | None = memo.get(text)
         if found is None:

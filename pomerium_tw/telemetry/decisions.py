@@ -10,7 +10,7 @@ from ..model import Decision, Identity, Request, Route, Session
 from .access import clip, escaped, header_fragment
 from .lines import LineWriter
 from .stamp import Stamp
-from .template import compile_fields
+from .template import Line
 
 DEFAULT_AUTHORIZE_FIELDS = (
     "request-id",
@@ -40,13 +40,13 @@ MAX_ENDINGS = 4096
 Standing = Callable[[Request, Route, Identity], str]
 
 _MOVING = {
-    "request-id": ',"request-id":"{request.id}"',
-    "check-request-id": ',"check-request-id":"{request.id}"',
-    "method": ',"method":"{request.method}"',
-    "path": ',"path":{escaped(request.target.raw_path)}',
+    "request-id": ',"request-id":"{request_id}"',
+    "check-request-id": ',"check-request-id":"{request_id}"',
+    "method": ',"method":"{method}"',
+    "path": ',"path":{escaped(target[0])}',
     "host": ',"host":{quote(clip(request.authority))}',
-    "ip": ',"ip":"{request.peer.address}"',
-    "query": ',"query":{escaped(request.target.query or b"")}',
+    "ip": ',"ip":"{peer[0]}"',
+    "query": ',"query":{escaped(target[2] or b"")}',
     "mcp-method": "{mcp_method(request)}",
     "mcp-tool": "{mcp_tool(request)}",
 }
@@ -125,19 +125,30 @@ class DecisionLog:
     def __init__(
         self, writer: LineWriter, fields: Iterable[str] = DEFAULT_AUTHORIZE_FIELDS, *, enabled: bool = True
     ) -> None:
-        self._writer = writer
+        self._write = writer.line
         self._enabled = enabled
         fields = tuple(fields)
-        scope = {
+        headers = header_fragment(fields)
+        names = {
             "clip": clip,
             "escaped": escaped,
+            "headers": headers,
             "mcp_method": _mcp_method,
             "mcp_tool": _mcp_tool,
             "quote": quote,
         }
-        parameters = "request, route, identity"
-        self._fields = compile_fields(parameters, fields, _MOVING, scope, _STANDING, _remembered)
-        self._headers = header_fragment(fields)
+        line = Line(
+            "request, route, identity, time, ending",
+            "request_id, method, _, target, _, peer, *_ = request",
+            '{{"level":"info","time":"{time}","message":"authorize check","service":"authorize"',
+            _MOVING,
+            _STANDING,
+            _remembered,
+            "request, route, identity",
+            names,
+        )
+        ending = "{ending}}}" if headers is None else "{headers(request.head)}{ending}}}"
+        self._line = line.compile(fields, ending)
         self._stamp = Stamp()
         self._endings: dict[int, tuple[Decision, str]] = {}
 
@@ -146,19 +157,12 @@ class DecisionLog:
     ) -> None:
         if not self._enabled:
             return
-        body = self._fields(request, route, identity)
-        if self._headers is not None:
-            body += self._headers(request.head)
-        start = (
-            f'{{"level":"info","time":"{self._stamp(now)}","message":"authorize check","service":"authorize"'
-        )
-        self._writer.line(f"{start}{body}{self._ending(decision)}}}\n")
+        found = self._endings.get(id(decision))
+        ending = self._ending(decision) if found is None else found[1]
+        self._write(self._line(request, route, identity, self._stamp(now), ending))
 
     def _ending(self, decision: Decision) -> str:
         """Values and reasons. Decisions are shared: the entry keeps its decision, and so its id, alive."""
-        found = self._endings.get(id(decision))
-        if found is not None:
-            return found[1]
         ending = _reasons(decision)
         if len(self._endings) < MAX_ENDINGS:
             self._endings[id(decision)] = (decision, ending)

@@ -27,14 +27,14 @@ class Decider:
     def __init__(self, rules: str) -> None:
         self.written: list[bytes] = []
         self.writer = LineWriter(1, Clock(), self._write)
-        self.authorizer = Authorizer({"r1": policy(rules)}, DecisionLog(self.writer), lambda: NOW)
+        self.authorizer = Authorizer({"r1": policy(rules)}, DecisionLog(self.writer))
 
     def _write(self, _fd: int, data: bytes) -> int:
         self.written.append(data)
         return len(data)
 
     def check(self, who: Identity, at: Route | None = None) -> Any:
-        return self.authorizer.check(request(), at or route(), who)
+        return self.authorizer.check(request(), at or route(), who, NOW)
 
     def lines(self) -> list[dict[str, Any]]:
         self.writer.flush()
@@ -90,8 +90,8 @@ def test_a_log_that_cannot_be_written_does_not_stop_decisions() -> None:
         raise OSError(28, "No space left on device")
 
     writer = LineWriter(1, Clock(), full)
-    authorizer = Authorizer({"r1": policy(EMPLOYEES)}, DecisionLog(writer), lambda: NOW)
+    authorizer = Authorizer({"r1": policy(EMPLOYEES)}, DecisionLog(writer))
     for _ in range(1000):
-        assert authorizer.check(request(), route(), identity()).outcome is Outcome.ALLOW
+        assert authorizer.check(request(), route(), identity(), NOW).outcome is Outcome.ALLOW
     writer.flush()
     assert writer.dropped_lines == 1000

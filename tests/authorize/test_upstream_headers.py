@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +61,7 @@ class Writer:
         at = replace(route(route_fields.pop("route_host", host), **route_fields), id=route_id)
         if said:
             fields = (*fields, (b"x-said", said))
-        return self.headers.lines(request(host, fields, CERTIFICATE), at, who)
+        return self.headers.lines(request(host, fields, CERTIFICATE), at, who)[0]
 
     def sent(self, who: Identity, **route_fields: Any) -> dict[str, str]:
         """Header names and values as an upstream reads them."""
@@ -304,17 +305,15 @@ def test_a_value_of_the_caller_alone_is_remembered_and_one_of_the_request_is_not
     assert sent == ["1", "2", "1"]
 
 
-def test_the_same_header_block_gives_the_same_object() -> None:
-    """The proxy copies nothing while the lines are the same object."""
+def test_lines_say_until_when_they_hold() -> None:
     writer, who = Writer(), identity()
     at = route(set_request_headers={"X-Said": "$pomerium.request.headers.X-Said"})
-    once = request()
-    assert writer.headers.lines(once, at, who) is writer.headers.lines(once, at, who)
-    other = once._replace(certificate=CERTIFICATE)
-    assert writer.headers.lines(other, at, who) is not writer.headers.lines(once, at, who)
+    _lines, until = writer.headers.lines(request(), at, who)
+    assert until == NOW + 60
     writer.clock.advance(60)
-    again = writer.headers.lines(once, at, who)
-    assert b"X-Pomerium-Jwt-Assertion" in again and again is not writer.headers.lines(request(), at, who)
+    assert writer.headers.lines(request(), at, who)[1] == NOW + 120
+    plain = replace(route(set_request_headers={"X-A": "1"}), id="r2", pass_identity_headers=False)
+    assert writer.headers.lines(request(), plain, who) == (b"X-A: 1\r\n", math.inf)
 
 
 def test_plain_values_cost_nothing() -> None:
@@ -364,9 +363,10 @@ def test_the_assertion_of_the_original_user_travels_beside_the_callers() -> None
     assert "X-Pomerium-Jwt-Assertion-For" not in writer.sent(identity())
     assert writer.lines(identity(), fields=fields, pass_identity_headers=False, id="r2") == b""
     asked = request(fields=fields)
-    assert b"-For: " in writer.headers.lines(asked, route(), identity())
+    lines, until = writer.headers.lines(asked, route(), identity())
+    assert b"-For: " in lines and until == NOW + 30
     writer.clock.advance(30)
-    assert b"-For: " not in writer.headers.lines(asked, route(), identity()), "it is over"
+    assert b"-For: " not in writer.headers.lines(asked, route(), identity())[0], "it is over"
 
 
 def test_secrets_are_not_printed_with_what_remembers_them() -> None:

@@ -26,7 +26,7 @@ class Step:
     """A step whose policy has always decided the same."""
 
     def __init__(self, decided: Decision, *, registers: bool = False, **route: Any) -> None:
-        authorizer: Any = SimpleNamespace(check=lambda _request, _route, _identity: decided)
+        authorizer: Any = SimpleNamespace(check=lambda _request, _route, _identity, _now: decided)
         self.route = Route("r1", "r1", "app.example.com", None, (), idp_id="idp", **route)
         self.step = AuthorizeStep(
             authorizer,
@@ -40,7 +40,11 @@ class Step:
 
     def answer(self, request: Request) -> Reply | None:
         exchange: Any = SimpleNamespace(
-            request=request, plan=SimpleNamespace(route=self.route), identity=ANONYMOUS, decision=None
+            request=request,
+            plan=SimpleNamespace(route=self.route),
+            identity=ANONYMOUS,
+            decision=None,
+            started=0.0,
         )
         outcome = self.step.advance(exchange)
         assert exchange.decision is not None

@@ -23,9 +23,14 @@ def test_chunks_become_a_body_and_what_follows_is_kept() -> None:
     assert decoder.rest == b"GET "
 
 
-def test_trailers_are_read_and_dropped() -> None:
-    body, decoder = decoded(b"0\r\nX-Pomerium-Claim-Email: evil\r\nHost: b\r\n\r\n")
-    assert (body, decoder.finished, decoder.rest) == (b"", True, b"")
+def test_trailers_are_no_part_of_the_body_and_kept_apart() -> None:
+    body, decoder = decoded(b"3\r\nabc\r\n0\r\nX-A: b\r", b"\nx-b:\r\n", b"\r\nGET")
+    assert (body, decoder.finished, decoder.rest) == (b"abc", True, b"GET")
+    assert decoder.trailers == b"X-A: b\r\nx-b:\r\n"
+
+
+def test_without_trailers_there_are_none() -> None:
+    assert decoded(b"0\r\n\r\n")[1].trailers == b""
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=5), st.binary(max_size=5), st.data())

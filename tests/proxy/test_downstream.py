@@ -284,15 +284,15 @@ def test_draining_while_a_refused_body_is_read_away_still_closes() -> None:
 def test_heads_are_remembered_for_their_generation_only() -> None:
     wire = Wire()
     wire.send(PING)
-    first = wire.client._memo[b"Host: a\r\n"]
+    first = wire.client._reader._memo[b"Host: a\r\n"]
     wire.send(PING)
-    assert wire.client._memo[b"Host: a\r\n"] is first
+    assert wire.client._reader._memo[b"Host: a\r\n"] is first
     wire.door.listener.generation = replace(wire.door.generation, number=2)
     wire.send(PING)
-    assert wire.client._memo[b"Host: a\r\n"] is not first
+    assert wire.client._reader._memo[b"Host: a\r\n"] is not first
     for number in range(20):
         wire.send(get("/ping", b"X: %d\r\n" % number))
-    assert len(wire.client._memo) <= 4
+    assert len(wire.client._reader._memo) <= 4
 
 
 def test_draining_tells_when_the_last_exchange_is_over() -> None:

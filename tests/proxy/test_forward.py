@@ -101,7 +101,7 @@ def test_a_failed_handshake_is_503_by_its_name() -> None:
     wire = Wire()
     wire.send(GET)
     assert statuses(wire.upstream_closes(reason=SSLError())) == [503]
-    assert details(wire) == [(503, "upstream_reset_before_response_started{TLS_error}")]
+    assert details(wire) == [(503, "upstream_reset_before_response_started{connection_failure|TLS_error}")]
 
 
 def test_a_client_that_leaves_while_connecting_ends_the_attempt() -> None:
@@ -134,7 +134,7 @@ def test_the_time_out_holds_for_the_whole_answer() -> None:
         wire.answer(b"x")
         wire.pass_time(1)
     assert wire.pipe.lost == "aborted"
-    assert details(wire) == [(200, "response_timeout")]
+    assert details(wire) == [(200, "upstream_response_timeout")]
 
 
 def test_the_idle_time_out_counts_from_the_last_byte() -> None:
@@ -149,7 +149,7 @@ def test_the_idle_time_out_counts_from_the_last_byte() -> None:
 
 
 def test_the_routes_time_out_begins_when_the_upload_is_complete() -> None:
-    wire = Wire([guarded("a", timeout=10)])
+    wire = Wire([guarded("a", timeout=10)], timeouts=Timeouts(body_rate=0))
     wire.send(POST)
     for byte in (b"a", b"b", b"c"):
         wire.pass_time(9)
@@ -245,7 +245,7 @@ def test_half_an_answer_never_looks_complete(begun: bytes) -> None:
     received = wire.answer(begun) + wire.upstream_closes()
     assert read_answers(received) == []
     assert wire.pipe.lost == "aborted"
-    assert details(wire) == [(200, "upstream_reset_after_response_started")]
+    assert details(wire) == [(200, "upstream_reset_after_response_started{connection_termination}")]
 
 
 def test_an_answer_without_a_length_is_not_complete_when_its_connection_breaks() -> None:

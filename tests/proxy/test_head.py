@@ -94,6 +94,31 @@ def test_hop_by_hop_and_nominated_headers_stay_here() -> None:
     assert head.passed == b"Accept: x\r\n"
 
 
+@pytest.mark.parametrize("value", [b"trailers", b"gzip;q=0.5, Trailers"])
+def test_that_a_client_reads_trailers_is_told_and_nothing_else_of_te(value: bytes) -> None:
+    assert head_of(b"Connection: TE", b"TE: " + value).passed == b"TE: trailers\r\n"
+
+
+def test_repeated_names_keep_every_value_in_its_place() -> None:
+    head = head_of(b"A: 1", b"B: 2", b"a: 3", b"Cookie: x=1", b"Cookie: y=2")
+    assert head.fields == (
+        *((b"host", b"a"), (b"a", b"1"), (b"b", b"2"), (b"a", b"3")),
+        *((b"cookie", b"x=1"), (b"cookie", b"y=2")),
+    )
+    assert (head.get(b"a"), head.cookie) == (b"1, 3", b"x=1; y=2")
+    assert head.passed == b"A: 1\r\nB: 2\r\na: 3\r\nCookie: x=1; y=2\r\n"
+
+
+def test_lines_that_count_as_never_sent_are_no_repetition() -> None:
+    head = head_of(b"X_A: 1", b"X_A: 2", b"A: 3", rules=HeadRules(underscores="drop_header"))
+    assert head.fields == ((b"host", b"a"), (b"a", b"3"))
+
+
+@pytest.mark.parametrize("line", [b"Accept", b"X_A", b"X-A", b": a", b"Host"])
+def test_a_line_without_a_name_or_a_colon_is_refused_whatever_is_dropped(line: bytes) -> None:
+    assert refused(line, rules=HeadRules(underscores="drop_header")) == 400
+
+
 def test_connection_cannot_nominate_what_an_upstream_relies_on() -> None:
     head = head_of(
         b"Connection: cookie, authorization, content-type", b"Authorization: Basic x", b"Cookie: a=1"
@@ -102,7 +127,16 @@ def test_connection_cannot_nominate_what_an_upstream_relies_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"X-Pomerium-Foo", b"x.pomerium.foo", b"X-Pomerium.Foo", b"X-EMAIL", b"x.email"]
+    "name",
+    [
+        b"X-Pomerium-Foo",
+        b"x.pomerium.foo",
+        b"X-Pomerium.Foo",
+        b"x!pomerium~foo",
+        b"X-EMAIL",
+        b"x.email",
+        b"X|Email",
+    ],
 )
 def test_headers_that_are_ours_are_removed_under_any_alias(name: bytes) -> None:
     assert head_of(name + b": forged").passed == b""

@@ -37,7 +37,7 @@ def test_chunks_of_the_upstream_are_framed_anew() -> None:
     answer = wire.answer(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;x\r\nbc\r\n0\r\nT: x\r\n\r\n"
     )
-    assert answer.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\nT: x\r\n\r\n")
 
 
 def test_head_has_the_length_and_no_body() -> None:
@@ -140,7 +140,7 @@ def test_what_is_written_after_the_end_goes_nowhere() -> None:
     wire.answer(OK)
     exchange.send_data(b"more")
     exchange.send_end()
-    exchange.send_head(b"500 x", b"", chunked=False, end=True)
+    exchange.send_head(500, b"500 x", b"", chunked=False, end=True)
     exchange.reset()
     assert wire.pipe.take() == b""
     assert len(wire.log) == 1

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pomerium_tw.model import HeaderRewrite, Route
 from pomerium_tw.proxy import ResponseRules
 from pomerium_tw.proxy.head import MAX_HEADERS
 from pomerium_tw.proxy.response import ResponseError, ResponseHead, parse_response_head
@@ -62,6 +63,25 @@ def test_a_204_has_no_length() -> None:
 def test_http_1_0_connections_are_used_once_unless_kept() -> None:
     assert not read(status=b"HTTP/1.0 200 OK").reusable
     assert read(b"Connection: Keep-Alive", status=b"HTTP/1.0 200 OK").reusable
+
+
+def test_headers_are_rewritten_where_their_beginning_matches_and_what_is_set_wins() -> None:
+    rewrites = (
+        HeaderRewrite("Location", "http://up:80", "https://a"),
+        HeaderRewrite("location", "https://a/old", "https://a/new"),
+        HeaderRewrite("X-Set", "", "never"),
+        HeaderRewrite("X-Any", "", "more "),
+    )
+    route = Route(
+        "r", "r", "a", None, rewrite_response_headers=rewrites, set_response_headers={"x-set": "ours"}
+    )
+    block = (
+        b"HTTP/1.1 302 Found\r\nLOCATION:  http://up:80/old/x\r\nLocation: /http://up:80\r\n"
+        b"X-Set: theirs\r\nX-Any:\r\nX-Other: http://up:80\r\n"
+    )
+    assert parse_response_head(block, ResponseRules.of(route)).lines == (
+        b"LOCATION: https://a/new/x\r\nLocation: /http://up:80\r\nX-Any: more \r\nX-Other: http://up:80\r\n"
+    )
 
 
 @pytest.mark.parametrize(

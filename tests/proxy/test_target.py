@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from pomerium_tw.model import Target
 from pomerium_tw.proxy import HeadRules
 from pomerium_tw.proxy.head import HeadError, parse_head
-from pomerium_tw.proxy.target import ASTERISK, MAX_TARGET_BYTES, TargetRules, parse_request_line, parse_target
+from pomerium_tw.proxy.target import (
+    ASTERISK,
+    MAX_TARGET_BYTES,
+    HeldTarget,
+    TargetRules,
+    is_sendable,
+    parse_request_line,
+    parse_target,
+    without_parameters,
+)
 
 HEAD = parse_head(b"Host: a:8443\r\n", HeadRules())
 
@@ -122,18 +131,88 @@ def test_options_may_ask_about_the_server() -> None:
 
 
 def test_rules_can_be_relaxed() -> None:
-    keep = TargetRules(escaped_slashes="keep_unchanged")
-    assert target_of(b"/a%2fb", keep).raw_path == b"/a%2fb"
     assert target_of(b"//a", TargetRules(merge_slashes=False)).raw_path == b"//a"
+    assert target_of(b"/a//../b", TargetRules(merge_slashes=False)).raw_path == b"/a/b"
     assert target_of(b"/a/../b", TargetRules(normalize_path=False)).raw_path == b"/a/../b"
+    assert target_of(b"/a//%2e", TargetRules(normalize_path=False)).raw_path == b"/a/%2e"
+
+
+@pytest.mark.parametrize(("raw", "slashed"), [(b"/a%2fb?c%2F", b"/a/b?c%2F"), (b"/a%5Cb", b"/a/b")])
+def test_escaped_slashes_are_kept_or_unescaped_or_held(raw: bytes, slashed: bytes) -> None:
+    assert target_of(raw, TargetRules(escaped_slashes="keep_unchanged")).raw == raw
+    assert target_of(raw, TargetRules(escaped_slashes="unescape_and_forward")).raw == slashed
+    held = target_of(raw, TargetRules(escaped_slashes="unescape_and_redirect"))
+    assert type(held) is HeldTarget and (held.raw, held.unescaped.raw) == (raw, slashed)
+    held = target_of(raw, TargetRules(escaped_slashes_by_route=True))
+    assert type(held) is HeldTarget and (held.raw, held.dotted) == (raw, False)
+    assert type(target_of(b"/a%20b", TargetRules(escaped_slashes_by_route=True))) is Target
+
+
+@pytest.mark.parametrize("raw", [b"/a%2f..%2fb", b"/a%5c..%5cb", b"/a%2f..", b"/a%2f.", b"/a%2f..;x"])
+def test_kept_slashes_hide_no_dot_segment(raw: bytes) -> None:
+    assert refused(raw, TargetRules(escaped_slashes="keep_unchanged")) == 400
+
+
+@pytest.mark.parametrize(
+    ("raw", "seen"),
+    [
+        (b"/admin;x=1/", "/admin/"),
+        (b"/;/admin", "/admin"),
+        (b"/a;/b;c=d;e", "/a/b"),
+        (b"/;x", "/"),
+        (b"/a%3Bb/c", "/a/c"),
+    ],
+)
+def test_pn_07_what_servers_see_that_cut_parameters_off(raw: bytes, seen: str) -> None:
+    target = target_of(raw)
+    cut = without_parameters(target)
+    assert cut is not None and (cut.path, cut.raw_path) == (seen, target.raw_path)
+    assert without_parameters(cut) is None
+
+
+@pytest.mark.parametrize(
+    "path", [b"/", b"/a/b.c", b"/%20", b"/a..b/...", b"/;x", b"/a//b", b"/%C3%A9", b"/%2Fa"]
+)
+def test_paths_that_can_be_sent(path: bytes) -> None:
+    assert is_sendable(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"",
+        b"a",
+        b"//a",
+        b"/..",
+        b"/a/./b",
+        b"/%2e%2E/b",
+        b"/..;x",
+        b"/a\\b",
+        b"/?",
+        b"/#",
+        b"/ ",
+        b"/\xe9",
+        b"/\n",
+        b"/%",
+        b"/%2",
+        b"/%00",
+        b"/%7f",
+        b"/%ff",
+        b"/a\r\n",
+        b"/%c0%ae",
+    ],
+)
+def test_paths_that_cannot(path: bytes) -> None:
+    assert not is_sendable(path)
 
 
 PIECES = st.sampled_from(
     b"/ // . .. %2e %2E %2f %5C \\ ; %3b a %41 %25 %c3%a9 ? # http://a % %00 = & * \xff \x1f".split()
 )
+TARGETS = st.lists(PIECES, max_size=12).map(b"".join) | st.binary(max_size=30)
 
 
-@given(st.lists(PIECES, max_size=12).map(b"".join) | st.binary(max_size=30))
+@given(TARGETS)
 @example(b"/./../..//.")
 def test_what_is_decided_is_what_is_sent_and_normal_forms_stay(raw: bytes) -> None:
     try:
@@ -145,4 +224,34 @@ def test_what_is_decided_is_what_is_sent_and_normal_forms_stay(raw: bytes) -> No
     assert target.raw_path.startswith(b"/")
     assert not {b"", b".", b".."} & set(target.raw_path.split(b"/")[1:-1])
     assert target.raw_path.split(b"/")[-1] not in (b".", b"..")
+    assert is_sendable(target.raw_path)
     assert target_of(target.raw) == target
+
+
+RULES = st.builds(
+    TargetRules,
+    normalize_path=st.booleans(),
+    merge_slashes=st.booleans(),
+    escaped_slashes=st.sampled_from(
+        ("keep_unchanged", "reject_request", "unescape_and_redirect", "unescape_and_forward")
+    ),
+    escaped_slashes_by_route=st.booleans(),
+)
+
+
+@given(TARGETS, RULES)
+@example(b"/%2f%2e%2e%5c.", TargetRules(escaped_slashes="unescape_and_forward"))
+def test_pn_18_under_all_rules_what_is_decided_is_sent_and_stays(raw: bytes, rules: TargetRules) -> None:
+    try:
+        target = target_of(raw, rules)
+    except HeadError as error:
+        assert error.status == 400
+        return
+    forms = [target, target.unescaped] if isinstance(target, HeldTarget) else [target]
+    for form in forms:
+        assert unquote_to_bytes(form.raw_path).decode() == form.path
+        assert form.raw_path.startswith(b"/") and b"\\" not in form.raw_path
+        assert target_of(form.raw, rules) == form
+    segments = set(forms[-1].path.replace("\\", "/").split("/"))
+    if rules.normalize_path and not getattr(target, "dotted", False):
+        assert not {".", ".."} & segments

@@ -6,7 +6,7 @@ import pytest
 
 from pomerium_tw.telemetry import ACCESS_FIELDS, AccessLog
 
-from .values import Sink, access, request
+from .values import STARTED, Sink, access, request
 
 
 def logged(sink: Sink, *fields: str) -> AccessLog:
@@ -20,7 +20,7 @@ def test_the_default_fields_are_written() -> None:
         (b"referer", b"https://a.example/x?token=1"),
         (b"x-forwarded-for", b"10.0.0.1"),
     )
-    logged(sink).record(access(request(b"/a%20b?secret=1", headers, port=8443)))
+    logged(sink).record(access(request(b"/a%20b?secret=1", headers, port=8443)), STARTED + 0.0125)
     assert sink.line() == {
         "level": "info",
         "time": "2026-01-31T23:59:59.512Z",
@@ -43,7 +43,7 @@ def test_the_default_fields_are_written() -> None:
 
 def test_chosen_fields_come_in_their_order_and_unknown_ones_are_left_out() -> None:
     sink = Sink()
-    logged(sink, "query", "ip", "unknown", "cluster-stat-name").record(access())
+    logged(sink, "query", "ip", "unknown", "cluster-stat-name").record(access(), STARTED + 0.0125)
     line = sink.line()
     assert list(line)[4:] == ["query", "ip", "cluster-stat-name"]
     assert (line["query"], line["ip"]) == ("b=c", "192.0.2.1")
@@ -51,14 +51,14 @@ def test_chosen_fields_come_in_their_order_and_unknown_ones_are_left_out() -> No
 
 def test_every_field_can_be_chosen() -> None:
     sink = Sink()
-    logged(sink, *sorted(ACCESS_FIELDS)).record(access(request(b"/no-query")))
+    logged(sink, *sorted(ACCESS_FIELDS)).record(access(request(b"/no-query")), STARTED + 0.0125)
     assert set(sink.line()) >= ACCESS_FIELDS
 
 
 def test_selected_headers_stand_together_and_absent_ones_are_left_out() -> None:
     sink = Sink()
     log = logged(sink, "headers.X-One", "method", "headers.x-two", "headers.X-Three")
-    log.record(access(request(fields=((b"x-one", b"1"), (b"x-two", b"a"), (b"x-two", b"b")))))
+    log.record(access(request(fields=((b"x-one", b"1"), (b"x-two", b"a"), (b"x-two", b"b")))), STARTED + 0.0125)
     assert sink.line()["headers"] == {"X-One": "1", "x-two": "a, b"}
 
 
@@ -72,7 +72,7 @@ def test_credentials_are_stars_even_when_chosen() -> None:
         "Proxy-Authorization",
     )
     log = logged(sink, *(f"headers.{name}" for name in names))
-    log.record(access(request(fields=tuple((name.lower().encode(), b"secret mark") for name in names))))
+    log.record(access(request(fields=tuple((name.lower().encode(), b"secret mark") for name in names))), STARTED + 0.0125)
     assert sink.line()["headers"] == dict.fromkeys(names, "********")
     assert "secret mark" not in sink.text
 
@@ -86,7 +86,7 @@ def test_nothing_a_client_sends_makes_a_second_line_or_a_control_character() -> 
     headers = ((b"user-agent", raw), (b"referer", raw), (b"x-forwarded-for", raw), (b"x-own", raw))
     nasty = request(b"/%0D%0A", headers, host=NASTY)
     log = logged(sink, *ACCESS_FIELDS, "headers.X-Own")
-    log.record(access(nasty, details=NASTY))
+    log.record(access(nasty, details=NASTY), STARTED + 0.0125)
     line = sink.line()
     for name in ("user-agent", "referer", "forwarded-for", "authority", "response-code-details"):
         assert line[name] == NASTY
@@ -96,7 +96,7 @@ def test_nothing_a_client_sends_makes_a_second_line_or_a_control_character() -> 
 
 def test_bytes_that_are_no_text_are_shown_escaped() -> None:
     sink = Sink()
-    logged(sink).record(access(request(fields=((b"user-agent", b"a\xff\xc3\xa4"),))))
+    logged(sink).record(access(request(fields=((b"user-agent", b"a\xff\xc3\xa4"),))), STARTED + 0.0125)
     assert sink.line()["user-agent"] == "a\\xffä"
 
 
@@ -105,7 +105,7 @@ def test_long_values_are_cut_with_their_length_noted() -> None:
     size = 1024 * 1024
     fields = tuple((name, b"x" * size) for name in (b"user-agent", b"referer", b"x-forwarded-for", b"x-own"))
     long = request(b"/" + b"p" * (size - 1) + b"?" + b"q" * size, fields)
-    logged(sink, *ACCESS_FIELDS, "headers.x-own").record(access(long))
+    logged(sink, *ACCESS_FIELDS, "headers.x-own").record(access(long), STARTED + 0.0125)
     line = sink.line()
     assert line["user-agent"] == "x" * 2048 + f"… ({size} characters)"
     for name in ("path", "query", "referer", "forwarded-for"):
@@ -116,15 +116,15 @@ def test_long_values_are_cut_with_their_length_noted() -> None:
 @pytest.mark.parametrize("path", [b"/ping", b"/healthz"])
 def test_probes_are_written_at_debug_alone(path: bytes) -> None:
     sink = Sink()
-    AccessLog(sink.writer).record(access(request(path)))
+    AccessLog(sink.writer).record(access(request(path)), STARTED + 0.0125)
     assert sink.lines() == []
-    AccessLog(sink.writer, debug=True).record(access(request(path)))
+    AccessLog(sink.writer, debug=True).record(access(request(path)), STARTED + 0.0125)
     assert sink.line()["level"] == "debug"
 
 
 def test_a_log_that_is_off_writes_nothing() -> None:
     sink = Sink()
-    AccessLog(sink.writer, enabled=False).record(access())
+    AccessLog(sink.writer, enabled=False).record(access(), STARTED + 0.0125)
     assert sink.lines() == []
 
 
@@ -132,8 +132,8 @@ def test_requests_of_one_connection_share_a_header_block_and_keep_their_own_fiel
     sink = Sink()
     first = request(b"/one", ((b"user-agent", b"a"),))
     log = logged(sink)
-    log.record(access(first))
-    log.record(access(first._replace(id="other", target=first.target._replace(raw_path=b"/two"))))
+    log.record(access(first), STARTED + 0.0125)
+    log.record(access(first._replace(id="other", target=first.target._replace(raw_path=b"/two"))), STARTED + 0.0125)
     assert [(line["path"], line["request-id"], line["user-agent"]) for line in sink.lines()] == [
         ("/one", "5f1c", "a"),
         ("/two", "other", "a"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -70,4 +71,17 @@ def request(
 
 
 def access(exchange: Request | None = None, details: str = "via_upstream") -> Access:
-    return Access(exchange or request(), "route-1", STARTED, STARTED + 0.0125, 17, 200, details)
+    return Finished(exchange or request(), details)
+
+
+@dataclass
+class Finished:
+    """A finished exchange."""
+
+    request: Request
+    details: str
+    cluster_name: str = "route-1"
+    started: float = STARTED
+    sent: int = 17
+    status: int = 200
+    flag: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,10 @@ from tests.doors import NOBODY, SIGNED_IN, OnLoopback, guarded, on_loopback
 
 ADMIN_DENIED = 'policy "but not admin" { allow or { accept } deny or { http_path starts_with "/admin" } }'
 
+PREFLIGHTS = 'policy "preflights" { allow or { cors_preflight } }'
+ROW = re.compile(r"(?<![a-z])(sm|hs|pn|ws|do|ss)[-_]([0-9]{2})(?![0-9])", re.IGNORECASE)
+"""How the name of a test names the row of the threat table that it shows."""
+
 ROUTES = (
     guarded("a", timeout=3),
     guarded("nobody", NOBODY),
@@ -20,8 +25,15 @@ ROUTES = (
     guarded("members", SIGNED_IN, pass_identity_headers=True),
     guarded("login", SIGNED_IN),
     guarded("rewritten", prefix="/a", prefix_rewrite="/"),
+    guarded("preflights", PREFLIGHTS),
+    guarded("sockets", upgrades=frozenset({"websocket"})),
     guarded("configured", set_request_headers={"X-Set": "${pomerium.id_token}"}),
 )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """``pytest -k SM-14`` finds the tests of that row, whether they are called so or ``sm_14``."""
+    item.extra_keyword_matches.update(f"{kind}-{number}".upper() for kind, number in ROW.findall(item.name))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 
-from tests.doors import OnLoopback
+from pomerium_tw.model import DirectResponse, HeaderRewrite, Redirect, Substitution
+from pomerium_tw.proxy import TargetRules
+from tests.doors import NOBODY, OnLoopback, guarded
+from tests.threats.conftest import ADMIN_DENIED
 
 
 def get(target: bytes, host: bytes = b"guarded") -> bytes:
@@ -30,6 +33,9 @@ DENIED_OR_REFUSED = [
     row("PN-06", b"/public%5c..%5cadmin", 400),
     row("PN-07", b"/..;/admin", 400),
     row("PN-07", b"/admin;x=1/", 403),
+    row("PN-07", b"/;/admin", 403),
+    row("PN-07", b"/x;y/..;/admin", 400),
+    row("PN-07", b"/;x=1/;y=2/admin", 403),
     row("PN-08", b"/%00", 400),
     row("PN-08", b"/%0a", 400),
     row("PN-08", b"/%0d", 400),
@@ -61,7 +67,7 @@ ALLOWED = [
     row("PN-04", b"/%252e%252e/admin", b"/%252e%252e/admin"),
     row("PN-05", b"/a//b", b"/a/b"),
     row("PN-05", b"///", b"/"),
-    row("PN-07", b"/;/admin", b"/;/admin"),
+    row("PN-07", b"/x;jsessionid=1/y", b"/x;jsessionid=1/y"),
     row("PN-09", b"/x%23y", b"/x%23y"),
     row("PN-10", b"/api?x=/admin", b"/api?x=/admin"),
     row("PN-11", b"/ADMIN", b"/ADMIN"),
@@ -132,3 +138,130 @@ async def test_pn_17_reserved_paths_are_found_in_the_normal_form(place: OnLoopba
     answer = await caller.answer()
     assert (answer.status, answer.body) == (200, b"page")
     assert place.upstream.seen == b""
+
+
+BY_PATTERN = (
+    guarded("cut", regex_rewrite=Substitution("^/cut/?", "/")),
+    guarded("dots", regex_rewrite=Substitution("dot", ".")),
+    guarded("lines", regex_rewrite=Substitution("line", "\r\nX-Evil: 1")),
+    guarded("host", host_path_rewrite=Substitution("^/([^/]*).*$", r"\1.test")),
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "seen"),
+    [
+        (b"cut", b"/cut/x?y", b"/x?y"),
+        (b"cut", b"/cut//evil.com", b"/evil.com"),
+        (b"cut", b"/cut", b"/"),
+        (b"cut", b"/x/../cut/admin", b"/admin"),
+        (b"dots", b"/a/dotdot/x", None),
+        (b"dots", b"/a/dot", None),
+        (b"dots", b"/a/dotdot;x", None),
+        (b"lines", b"/line", None),
+        (b"lines", b"/x", b"/x"),
+        (b"host", b"/u@evil/x", None),
+        (b"host", b"/", None),
+        (b"host", b"/b/u@evil", b"/b/u@evil"),
+    ],
+)
+@ensureDeferred
+async def test_pn_14_a_pattern_makes_one_normal_path_or_none(
+    opened: Any, host: bytes, target: bytes, seen: bytes | None
+) -> None:
+    place = opened(*BY_PATTERN)
+    caller = await place.call(get(target, host))
+    answer = await caller.answer()
+    assert answer.status == (200 if seen else 400)
+    assert place.upstream.seen.startswith(b"GET %b HTTP/1.1\r\n" % seen if seen else b"")
+    assert bool(place.upstream.seen) is bool(seen)
+
+
+KEEPING = (
+    guarded("guarded", ADMIN_DENIED, prefix="/kept", escaped_slashes="keep_unchanged"),
+    guarded("guarded", ADMIN_DENIED),
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "expected"),
+    [
+        ("reject_request", b"/kept/a%2fb%5Cc", b"/kept/a%2fb%5Cc"),
+        ("reject_request", b"/kept%2f..%2fadmin", 400),
+        ("reject_request", b"/kept%5c..%5cadmin", 400),
+        ("reject_request", b"/x%2fy", 400),
+        ("unescape_and_forward", b"/kept/a%2fb", b"/kept/a%2fb"),
+        ("unescape_and_forward", b"/x%2fy?a%2fb", b"/x/y?a%2fb"),
+        ("unescape_and_forward", b"/x%2f..%2fadmin", 403),
+        ("unescape_and_forward", b"/x%5c..%5cadmin", 403),
+        ("unescape_and_redirect", b"/x%2f..%2fadmin", 307),
+        ("keep_unchanged", b"/x%2fy", b"/x%2fy"),
+        ("keep_unchanged", b"/admin%2fy", 403),
+        ("keep_unchanged", b"/x%2f..%2fadmin", 400),
+    ],
+)
+@pytest.mark.parametrize("by_route", [True, False])
+@ensureDeferred
+async def test_pn_03_what_escaped_slashes_mean(
+    opened: Any, by_route: bool, action: Any, target: bytes, expected: int | bytes
+) -> None:
+    if not by_route and target.startswith(b"/kept/"):
+        return  # it is the route that keeps them there
+    rules = TargetRules(escaped_slashes=action, escaped_slashes_by_route=by_route)
+    place = opened(*(KEEPING if by_route else KEEPING[1:]), target_rules=rules)
+    caller = await place.call(get(target))
+    answer = await caller.answer()
+    if isinstance(expected, bytes):
+        assert answer.status == 200
+        assert place.upstream.seen.startswith(b"GET %b HTTP/1.1\r\n" % expected)
+    else:
+        assert (answer.status, place.upstream.seen) == (expected, b"")
+    if expected == 307:
+        assert answer.header("location") == "/admin"
+
+
+ANSWERING = (
+    guarded("moved", to=(), redirect=Redirect(host="b.test", prefix="/new"), prefix="/old"),
+    guarded("private", NOBODY, to=(), redirect=Redirect(host="b.test")),
+    guarded("said", to=(), response=DirectResponse(418, "tea"), set_response_headers={"X-Set": "1"}),
+    guarded("rewrites", rewrite_response_headers=(HeaderRewrite("Location", "http://up/", "https://a/"),)),
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "status", "location"),
+    [
+        (b"moved", b"/old/x?y", 301, "http://b.test/new/x?y"),
+        (b"moved", b"/old//evil.com", 301, "http://b.test/new/evil.com"),
+        (b"moved", b"/old/../x", 404, None),
+        (b"private", b"/", 403, None),
+        (b"said", b"/x", 418, None),
+    ],
+)
+@ensureDeferred
+async def test_pn_13_routes_that_answer_by_themselves_are_decided_on_too(
+    opened: Any, host: bytes, target: bytes, status: int, location: str | None
+) -> None:
+    place = opened(*ANSWERING)
+    answer = await (await place.call(get(target, host))).answer()
+    assert (answer.status, answer.header("location")) == (status, location)
+    assert answer.header("x-request-id")
+    assert (answer.header("x-set"), answer.body) == ("1", b"tea") if host == b"said" else True
+    assert place.upstream.seen == b""
+
+
+@ensureDeferred
+async def test_response_headers_are_rewritten(opened: Any) -> None:
+    place = opened(*ANSWERING)
+    place.upstream.script["/"] = b"HTTP/1.1 302 Found\r\nLOCATION: http://up/x\r\nContent-Length: 0\r\n\r\n"
+    answer = await (await place.call(get(b"/", b"rewrites"))).answer()
+    assert answer.header("location") == "https://a/x"
+
+
+@pytest.mark.parametrize("target", [b"/@evil", b"//evil/x", b"/http://evil/", b"/evil:80", b"/evil%40x"])
+@ensureDeferred
+async def test_ss_02_a_host_made_of_the_path_is_not_where_to_connect(opened: Any, target: bytes) -> None:
+    place = opened(*BY_PATTERN)
+    answer = await (await place.call(get(target, b"host"))).answer()
+    assert (answer.status, b"\r\nHost: evil.test\r\n" in place.upstream.seen) in ((400, False), (200, True))
+    assert {each.upstream.host for each in place.door.endpoints} == {"up"}

@@ -91,7 +91,7 @@ async def test_a_broken_chunked_body_is_refused(place: OnLoopback, sent: bytes, 
     assert [answer.status for answer in answers] == [status]
     # The upstream may have seen the head: never an end of the body, and its connection was dropped.
     assert place.upstream.requests == []
-    assert b"0\r\n\r\n" not in place.upstream.seen
+    assert b"\r\n0\r\n\r\n" not in place.upstream.seen.partition(b"\r\n\r\n")[2]
 
 
 @pytest.mark.parametrize(
@@ -233,6 +233,24 @@ async def test_sm_23_two_answers_to_one_request(place: OnLoopback) -> None:
     assert answers[0].body == b"1"
     assert b"/after" in answers[1].body
     assert b"evil" not in caller.received
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request", b"426 Upgrade Required"])
+@ensureDeferred
+async def test_sm_24_a_refused_upgrade_is_a_plain_answer_and_opens_no_tunnel(
+    place: OnLoopback, status: bytes
+) -> None:
+    asked = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13")
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    place.upstream.script["/ws"] = b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nno"
+    caller = await place.call(b"\r\n".join([b"GET /ws HTTP/1.1", b"Host: sockets", *asked, key, b"", b""]))
+    answer = await caller.answer()
+    assert (answer.status, answer.body) == (int(status[:3]), b"no")
+    # In a tunnel the upstream would read this as a request that nobody has decided on.
+    caller.send(b"GET /smuggled HTTP/1.1\r\nHost: nobody\r\n\r\n")
+    await caller.until(lambda: len(read_answers(caller.received)) == 2 or caller.closed)
+    assert [later.status for later in read_answers(caller.received)[1:]] in ([403], [])
+    assert b"/smuggled" not in place.upstream.seen
 
 
 @ensureDeferred

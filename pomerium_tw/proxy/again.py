@@ -1,0 +1,41 @@
+"""Deciding once more what was let through a while ago (DESIGN §7.7)."""
+
+from __future__ import annotations
+
+from ..authorize import Authorizer
+from ..model import Outcome
+from ..session import Identities
+from . import upgrade
+from .exchange import IExchange
+from .router import Router
+
+
+class Again:
+    """Looks at a request as if it came now: its route, its caller, the policy of today."""
+
+    def __init__(
+        self, router: Router, identities: Identities, authorizer: Authorizer, cookie_name: str
+    ) -> None:
+        self._router = router
+        self._identities = identities
+        self._authorizer = authorizer
+        self._cookie_name = cookie_name
+
+    def allows(self, exchange: IExchange) -> bool:
+        """Whether it would go the same way for the same session. The exchange stays as it is.
+
+        Raises StoreUnavailable when nobody can tell who is asking.
+        """
+        request, before = exchange.request, exchange.plan
+        plan = self._router.find(request)
+        # A route's id stands for its addresses too: what leads elsewhere today is another route.
+        if plan is None or before is None or plan.route.id != before.route.id:
+            return False
+        head = request.head
+        if head.upgrade is not None and upgrade.refusal(request, plan.route) is not None:
+            return False
+        identity = self._identities.from_cookies(head, self._cookie_name, head.host, plan.route.idp_id)
+        if identity.session_id != exchange.identity.session_id:
+            return False
+        decision = self._authorizer.check(request, plan.route, identity, self._identities.now())
+        return decision.outcome is Outcome.ALLOW

@@ -1,0 +1,100 @@
+"""From the bytes of one request head to one immutable Request, remembering what a client repeats."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..model import ClientCertificate, Head, Peer, Request, Target
+from .client_address import Client, client_of
+from .head import HeadError, parse_head
+from .target import MAX_TARGET_BYTES, parse_request_line, parse_target
+
+if TYPE_CHECKING:
+    from .generation import Generation
+    from .listener import Listener
+
+MEMO_BLOCKS = 4
+"""Header blocks remembered per connection: a client repeats its own, and can evict nobody else's."""
+MEMO_BYTES = 16 * 1024
+"""Longer blocks are not remembered."""
+
+_NOT_OFFERED = frozenset(("CONNECT", "TRACE"))
+"""No tunnels yet; and an upstream's echo would show the client what only the upstream may see."""
+_PLAIN_LINE = re.compile(
+    rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) "
+    rb"(?=/)((?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*+/?)"
+    rb"(?:\?([\x21\x22\x24-\x7e]*+))? HTTP/1\.1"
+)
+"""Request lines whose path is its own normal form (see :mod:`.target`), matched and split at once (2 µs less)."""
+_METHODS = {each.encode(): each for each in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_tuple = tuple.__new__
+"""Makes the named tuples of each request: their own constructors are Python code, 0.3 µs slower."""
+
+
+class RequestReader:
+    """Reads the requests of one connection. Header blocks repeat, request lines do not."""
+
+    __slots__ = ("_listener", "_memo", "certificate", "peer")
+
+    def __init__(self, listener: Listener, peer: Peer) -> None:
+        self._listener = listener
+        self._memo: dict[bytes, tuple[Generation, Head, Client]] = {}
+        self.peer = peer
+        """The connection's own."""
+        self.certificate: ClientCertificate | None = None
+        """What the client presented."""
+
+    def read(self, block: bytes, generation: Generation) -> Request:
+        """``block``: a whole head without its empty line. Raises HeadError."""
+        line, _, fields = block.partition(b"\r\n")
+        plain = _PLAIN_LINE.fullmatch(line)
+        if plain is None or len(line) > MAX_TARGET_BYTES:
+            method, raw_target = _read_line(line, fields)
+            head, client = self._understand(fields, generation)
+            target = parse_target(method, raw_target, head, generation.target_rules)
+        else:
+            known = self._memo.get(fields)
+            if known is not None and known[0] is generation:
+                _, head, client = known
+            else:
+                head, client = self._understand(fields, generation)
+            name, path, query = plain.groups()
+            method = _METHODS[name]
+            target = _tuple(Target, (path, path.decode("ascii"), query))
+        peer, scheme, forwarded_for = client
+        request_id = self._listener.new_request_id()
+        facts = (request_id, method, scheme, target, head, peer, self.certificate, None, None, forwarded_for)
+        return _tuple(Request, facts)
+
+    def _understand(self, fields: bytes, generation: Generation) -> tuple[Head, Client]:
+        memo = self._memo
+        known = memo.get(fields)
+        if known is not None and known[0] is generation:
+            return known[1], known[2]
+        head = parse_head(fields, generation.head_rules)
+        client = client_of(head, self.peer, self._listener.scheme, generation.trust)
+        if len(fields) <= MEMO_BYTES:
+            if len(memo) >= MEMO_BLOCKS:
+                del memo[next(iter(memo))]
+            memo[fields] = (generation, head, client)
+        return head, client
+
+    def forget(self) -> bool:
+        """Whether anything was remembered that is forgotten now."""
+        found = bool(self._memo)
+        self._memo = {}
+        return found
+
+
+def _read_line(line: bytes, fields: bytes) -> tuple[str, bytes]:
+    try:
+        method, raw_target = parse_request_line(line)
+    except HeadError as error:
+        if error.status == 426 and b"\r\ntransfer-encoding:" in b"\r\n" + fields.lower():
+            # HTTP/1.0 does not know it: where the request ends depends on the reader (RFC 9112 §6.1).
+            raise HeadError(400, "HTTP/1.0 has no Transfer-Encoding") from None
+        raise
+    if method in _NOT_OFFERED:
+        raise HeadError(405, f"{method} is not offered here")
+    return method, raw_target
