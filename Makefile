@@ -11,6 +11,7 @@ run: .venv/run.stamp  ## Start the demo on https://*.localhost:8443
 
 test: .venv/test.stamp  ## The whole test suite
 	@scripts/browser
+	@scripts/readers
 	PYTHONPATH=. $(BIN)/python -m pytest
 
 check: .venv/check.stamp  ## Style, types, layers
@@ -19,7 +20,7 @@ check: .venv/check.stamp  ## Style, types, layers
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-bench: .venv/bench.stamp  ## Side by side with the peers; needs nginx and wrk
+bench: .venv/bench.stamp  ## Side by side with the peers; needs nginx, wrk and h2load
 	PYTHONPATH=. $(BIN)/python -m bench
 
 bench-policy: .venv/bench.stamp  ## The policy engine side by side with Cedar and Rego

@@ -69,16 +69,20 @@ class Running:
 
 @contextmanager
 def running(
-    arguments: list[str], output: Path, environ: Mapping[str, str] | None = None
+    arguments: list[str],
+    output: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    program: str = sys.executable,
 ) -> Iterator[Running]:
-    """``python`` with these arguments, its output in ``output``; ended with SIGTERM.
+    """``python``, or another program, with these arguments, its output in ``output``; ended with SIGTERM.
 
     Not with SIGINT, which is ignored by what a shell runs in its background.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [program, *arguments],
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=environment,

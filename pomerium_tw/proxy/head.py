@@ -21,10 +21,10 @@ _PLAIN_HOST = re.compile(rb"[0-9a-z_-]++(?:\.[0-9a-z_-]++)*+")
 """Its own normal form: two thirds of the time of the general form."""
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*+\.?)(?::([0-9]{1,5}))?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_NO_TOKENS: frozenset[bytes] = frozenset()
-_KEEP_ALIVE = [b"keep-alive"]
 _USUAL = frozenset((b"host", b"cookie"))
 """Of the headers with a meaning, those that nearly every request has."""
+_SAYS_NOTHING = frozenset((b"Connection: keep-alive", b"connection: keep-alive", b"Connection: Keep-Alive"))
+"""What most clients say although HTTP/1.1 means it anyway."""
 _ONE_HOST = "a request names exactly one Host"
 _CONNECTION_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
@@ -93,7 +93,7 @@ def parse_head(block: bytes, rules: HeadRules) -> Head:
         value = index[lower] = value.strip(b" \t")
         if verdict == PASSED:
             passed.append(line)
-        elif verdict == READ and lower not in _USUAL:
+        elif verdict == READ and lower not in _USUAL and line not in _SAYS_NOTHING:
             plain = False
             if lower == b"authorization" and not is_own_authorization(value):
                 passed.append(line)
@@ -188,8 +188,6 @@ def _meaning(index: dict[bytes, bytes], repeated: dict[bytes, list[bytes]]) -> _
 
 
 def _tokens(values: list[bytes]) -> frozenset[bytes]:
-    if not values or values == _KEEP_ALIVE:  # nearly all requests
-        return _NO_TOKENS
     return frozenset(token.strip(b" \t").lower() for value in values for token in value.split(b",") if token)
 
 

@@ -25,9 +25,12 @@ ROWS = [f"{kind}-{number:02}" for kind, numbers in COUNTS.items() for number in 
 
 @pytest.fixture(scope="module")
 def shown() -> set[str]:
-    """The rows that the tests of this folder name, as a run by itself would collect them."""
+    """The rows that tests name, as a run by itself would collect them.
+
+    Properties of one function stand beside it, in tests/proxy.
+    """
     listed = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", str(HERE)],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", str(HERE), str(HERE.parent / "proxy")],
         cwd=HERE.parent.parent,
         capture_output=True,
         text=True,

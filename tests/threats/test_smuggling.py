@@ -127,6 +127,19 @@ async def test_sm_14_trailers_do_not_reach_the_upstream(place: OnLoopback) -> No
         assert name not in place.upstream.seen
 
 
+@ensureDeferred
+async def test_sm_14_trailers_of_an_answer_pass_but_for_what_is_ours(place: OnLoopback) -> None:
+    forged = b"X-Pomerium-Jwt-Assertion: x\r\nx_pomerium.user: y\r\nSet-Cookie: _pomerium=z\r\nHost: evil\r\n"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    place.upstream.script["/x"] = head + b"3\r\nabc\r\n0\r\nGrpc-Status: 0\r\n" + forged + b"X-Sum: 1\r\n\r\n"
+    caller = await place.call(b"GET /x HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
+    ending = b"\r\n0\r\nGrpc-Status: 0\r\nX-Sum: 1\r\n\r\n"
+    await caller.until(lambda: caller.received.endswith(ending))
+    assert b"TE: trailers\r\n" in place.upstream.seen
+    caller.send(GET)
+    await caller.until(lambda: caller.received.count(b"HTTP/1.1 200") == 2)
+
+
 @pytest.mark.parametrize("host", [b"nobody", b"login", b"unknown"])
 @ensureDeferred
 async def test_sm_15_a_body_that_nobody_reads_is_never_a_request(place: OnLoopback, host: bytes) -> None:

@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from zope.interface import directlyProvides
+from twisted.internet.protocol import Factory
+from zope.interface import directlyProvides, implementer
 
 from tests.doors import (
     NOBODY,
     PUBLIC,
     SIGNED_IN,
+    Caller,
     Guarded,
     OnLoopback,
     UpstreamSide,
@@ -378,39 +382,55 @@ def test_ws_07_a_client_that_reads_nothing_for_a_minute_holds_back_the_upstream(
     assert wire.pipe.reading
 
 
+@implementer(IHalfCloseableProtocol)
+class Listening(Caller):
+    """A client that hears the upstream finish, and can go on sending."""
+
+    finished = False
+
+    def readConnectionLost(self) -> None:
+        self.finished = True
+        self._look()
+
+    def writeConnectionLost(self) -> None:
+        """Twisted's interface asks for it."""
+
+
+async def listening(place: OnLoopback) -> tuple[Listening, UpstreamSide]:
+    """As :func:`switched`."""
+    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", place.port)
+    caller: Listening = await endpoint.connect(Factory.forProtocol(Listening))
+    place.callers.append(caller)
+    caller.send(handshake(b"sockets"))
+    await caller.until(lambda: b"\r\n\r\n" in caller.received)
+    return caller, place.upstream.connections[-1]
+
+
+def finish(protocol: Any) -> None:
+    protocol.transport.loseWriteConnection()
+
+
 @ensureDeferred
 async def test_ws_07_the_client_hears_the_upstream_out_after_it_has_finished(door: OnLoopback) -> None:
-    caller, side = await switched(door, handshake(b"sockets"))
-    ended: list[bool] = []
-    side.readConnectionLost = lambda: ended.append(True)  # type: ignore[attr-defined]
+    caller, side = await listening(door)
+
+    def answer() -> None:
+        side.send(FRAME * 100_000)
+        side.hang_up()
+
+    side.readConnectionLost = answer  # type: ignore[attr-defined]
     directlyProvides(side, IHalfCloseableProtocol)
-    transport: Any = caller.transport
-    transport.loseWriteConnection()
-    for _ in range(1000):
-        if ended:
-            break
-        await wait(0.005)
-    assert ended
-    side.send(FRAME * 100_000)
-    side.hang_up()
-    received = (await caller.end()).partition(b"\r\n\r\n")[2]
-    assert len(received) == len(FRAME) * 100_000
+    finish(caller)
+    await caller.until(lambda: caller.finished)
+    assert len(caller.received.partition(b"\r\n\r\n")[2]) == len(FRAME) * 100_000
 
 
 @ensureDeferred
 async def test_ws_07_the_upstream_hears_the_client_out_after_it_has_finished(door: OnLoopback) -> None:
-    caller, side = await switched(door, handshake(b"sockets"))
-    ended: list[bool] = []
-    caller.readConnectionLost = lambda: ended.append(True)
-    directlyProvides(caller, IHalfCloseableProtocol)
-    transport: Any = side.transport
-    transport.write(FRAME)
-    transport.loseWriteConnection()
-    for _ in range(1000):
-        if ended:
-            break
-        await wait(0.005)
-    assert ended
+    caller, side = await listening(door)
+    side.send(FRAME)
+    finish(side)
+    await caller.until(lambda: caller.finished)
     assert caller.received.endswith(FRAME)
     caller.send(b"x" * 800_000 + b"last")
     await arrived(side, b"last")
@@ -436,6 +456,21 @@ async def test_sm_24_ss_04_an_upstream_that_answers_plainly_gets_no_tunnel_and_n
     assert (await caller.answers(2))[1].status == 200
     asked, after = door.upstream.connections
     assert b"/after" not in asked.seen
+    assert b"/after" in after.seen
+
+
+@ensureDeferred
+async def test_sm_24_an_answer_that_was_seen_before_is_no_better(door: OnLoopback) -> None:
+    plain = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    door.upstream.script |= {"/ws": plain, "/before": plain}
+    caller = await door.call(AFTER.replace(b"/after", b"/before"))
+    await caller.answer()
+    caller.send(handshake(b"sockets"))
+    await caller.answers(2)
+    caller.send(AFTER)
+    await caller.answers(3)
+    asked, after = door.upstream.connections
+    assert (b"/before" in asked.seen, b"/ws" in asked.seen, b"/after" in asked.seen) == (True, True, False)
     assert b"/after" in after.seen
 
 
