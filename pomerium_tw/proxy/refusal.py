@@ -1,8 +1,7 @@
-"""What is answered to bytes that are not a request, or do not become a whole one."""
+"""What bytes that are not a request are answered with."""
 
 from __future__ import annotations
 
-from ..model import Reply
 from ..pages import bare_reply, status_text
 from .head import HeadError
 
@@ -14,17 +13,13 @@ _LINES = {
 
 
 def refusal(error: HeadError, more: bytes) -> bytes:
-    """As :func:`last_answer`, to what is no request."""
-    return last_answer(bare_reply(error.status, error.message), more)
-
-
-def last_answer(reply: Reply, more: bytes) -> bytes:
     """A whole answer after which the connection ends. ``more``: further header lines, Date among them."""
+    reply = bare_reply(error.status, error.message)
     lines = b"".join([name + b": " + value + b"\r\n" for name, value in reply.headers])
     return b"HTTP/1.1 %d %b\r\n%b%bContent-Length: %d\r\n%b\r\n%b" % (
-        reply.status,
-        status_text(reply.status).encode("ascii"),
-        _LINES.get(reply.status, b"Connection: close\r\n"),
+        error.status,
+        status_text(error.status).encode("ascii"),
+        _LINES.get(error.status, b"Connection: close\r\n"),
         lines,
         len(reply.body),
         more,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import INegotiated, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IPushProducer
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -94,8 +95,8 @@ class TunnelEnd:
             self._tunnel.half_closed(self)
 
     def can_half_close(self) -> bool:
-        """Whether the peer can be told that no more comes while it still sends. TLS here cannot."""
-        return not (INegotiated.providedBy(self.transport) or ISSLTransport.providedBy(self.transport))
+        """Whether the peer can be told that no more comes while it still sends. Twisted's own TLS cannot."""
+        return not isinstance(self.transport, TLSMemoryBIOProtocol)
 
     def half_close(self) -> None:
         self._starve()

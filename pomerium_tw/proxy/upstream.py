@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import directlyProvides, implementer
+from zope.interface import implementer
 
 from .chunked import ChunkedDecoder, ChunkError
 from .exchange import Receiver
@@ -47,7 +47,7 @@ class Answer(TypingProtocol):
         """The deadline that was set on the connection is over."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class UpstreamConnection(Protocol):
     """As a producer, it is the flow of the answer's body."""
 
@@ -323,14 +323,15 @@ class UpstreamConnection(Protocol):
         self._memo = {}
         self._receiver = receiver
         self.dataReceived = receiver.data_received  # type: ignore[method-assign]  # straight there
-        # Only now: an answer that ends with its connection ends with the upstream's half of it.
-        directlyProvides(self, IHalfCloseableProtocol)
         return transport
 
     def readConnectionLost(self) -> None:
-        """The upstream sends no more to whom the connection was given."""
+        """The upstream sends no more: all there is to an HTTP connection, and half of one given away."""
         if self._receiver is not None:
             self._receiver.read_closed()
+        else:
+            transport: Any = self.transport
+            transport.connectionLost(Failure(ConnectionDone()))
 
     def writeConnectionLost(self) -> None:
         """We told the upstream that no more comes: it may still send."""

@@ -31,6 +31,7 @@ KEPT = (
     "databroker_storage_type",
     "access_log_fields",
     "authorize_log_fields",
+    "http_redirect_addr",
     "insecure_server",
     "log_level",
     "proxy_log_level",
@@ -38,6 +39,7 @@ KEPT = (
     "shared_secret",
     "shared_secret_previous",
     "state_dir",
+    "use_proxy_protocol",
     "workers",
 )
 """Keys of what is made once for a process: sockets, certificates, store, secrets, cookies and logs."""

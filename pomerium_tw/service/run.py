@@ -14,15 +14,16 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from ..config import Address, ConfigError, Loaded, Problem, load
 from ..databroker import StoreUnavailable
-from ..proxy import Listener
+from ..proxy import Admission, Listener, RedirectListener
 from ..telemetry import LineWriter
 from ..tls import ServerContexts, fallback_certificate
+from ..transport import ServerTLS, listen
 from .build import DryBuild, build_generation
+from .limits import allow_descriptors, connection_limits
 from .parts import Parts
 from .reloading import HangUp, kept_of, lines_of
 from .secrets import Secrets
@@ -92,7 +93,9 @@ class PomeriumService(Service):
         self._policy_warnings = dry.policies.check.warnings
         self._generation = build_generation(dry, self._parts, 1)
         parts = self._parts
+        parts.lasting.decide = lambda exchange: self._generation.allows(exchange)
         secure = not loaded.settings.insecure_server
+        self._admission = Admission(reactor, connection_limits(loaded.settings))
         self._listener = Listener(
             self._generation,
             parts.finish,
@@ -100,12 +103,16 @@ class PomeriumService(Service):
             parts.access_log,
             reactor,
             "https" if secure else "http",
+            admission=self._admission,
         )
-        self._factory: IProtocolFactory = self._listener
+        self._redirects = RedirectListener(
+            reactor, parts.sweep, self._admission, loaded.settings.timeout_header
+        )
+        self._tls: ServerTLS | None = None
         if secure:
-            certificates = dry.certificates or (fallback_certificate(reactor.seconds()),)
-            self._factory = TLSMemoryBIOFactory(ServerContexts(certificates), False, self._listener)
+            self._tls = ServerContexts(dry.certificates or (fallback_certificate(reactor.seconds()),))
         self._port: IListeningPort | None = None
+        self._redirect_port: IListeningPort | None = None
         self._cleans_up = False
         self._starting: Deferred[None] = succeed(None)
         self.ready: Deferred[None] = Deferred()
@@ -122,7 +129,9 @@ class PomeriumService(Service):
         for warning in (*self._loaded.warnings, *self._loaded.left_out, *self._policy_warnings):
             log.warn("{warning}", warning=warning)
         self._listen()
+        allow_descriptors(self._admission.limits)
         self._parts.sweep.start()
+        self._parts.lasting.start()
         self._hang_up.start()
         self._starting = Deferred.fromCoroutine(self._start())
 
@@ -142,8 +151,10 @@ class PomeriumService(Service):
             return error.problems
         before, number = self._generation, self._generation.number + 1
         self._generation = self._listener.generation = build_generation(dry, self._parts, number)
+        self._admission.limits = connection_limits(loaded.settings)
         self._loaded = loaded
         before.close()
+        self._parts.lasting.all_changed()
         for line in lines_of((*loaded.warnings, *kept, *dry.policies.check.warnings)):
             log.warn("reload: {warning}", warning=line)
         log.info(
@@ -168,24 +179,41 @@ class PomeriumService(Service):
             self.ready.callback(None)
 
     def _listen(self) -> None:
+        settings = self._loaded.settings
         if self._port is None:
-            address = self._loaded.settings.address
-            self._port = _listen(self._reactor, address, self._factory)
+            self._port = _listen(
+                self._reactor,
+                settings.address,
+                self._listener,
+                tls=self._tls,
+                proxy_protocol=settings.use_proxy_protocol,
+            )
             log.info("listening on {address.host}, port {address.port}", address=self._port.getHost())
+        redirect = settings.http_redirect_addr
+        if redirect is not None and self._redirect_port is None:
+            self._redirect_port = _listen(
+                self._reactor, redirect, self._redirects, proxy_protocol=settings.use_proxy_protocol
+            )
+            address = self._redirect_port.getHost()
+            log.info("redirecting to HTTPS on {address.host}, port {address.port}", address=address)
 
     @property
     def port_number(self) -> int:
         """The port that the system gave when the configuration asked for 0."""
-        assert self._port is not None  # noqa: S101 - asked before the service was started
-        host: Any = self._port.getHost()
-        return int(host.port)
+        return _number(self._port)
+
+    @property
+    def redirect_port_number(self) -> int:
+        """The same of ``http_redirect_addr``."""
+        return _number(self._redirect_port)
 
     async def _stop(self) -> None:
         self._hang_up.stop()
-        if self._port is not None:
-            stopped = self._port.stopListening()
+        for port in (self._port, self._redirect_port):
+            stopped = port.stopListening() if port is not None else None
             if stopped is not None:
                 await stopped
+        self._redirects.abort()
         try:
             await self._listener.drain().addTimeout(GRACE_SECONDS, self._reactor)
         except defer.TimeoutError:
@@ -194,6 +222,8 @@ class PomeriumService(Service):
         self._generation.close()
         parts = self._parts
         parts.sweep.stop()
+        self._admission.stop()
+        parts.lasting.stop()
         if self._cleans_up:
             parts.clean_up.stop()
         parts.mirror.stop()
@@ -207,16 +237,20 @@ class PomeriumService(Service):
         return Deferred.fromCoroutine(self._stop())
 
 
-def _listen(reactor: Any, address: Address, factory: IProtocolFactory) -> IListeningPort:
-    """Bind; an empty host means every address, IPv4 and IPv6."""
+def _number(port: IListeningPort | None) -> int:
+    assert port is not None  # noqa: S101 - asked before the service was started
+    host: Any = port.getHost()
+    return int(host.port)
+
+
+def _listen(reactor: Any, address: Address, factory: IProtocolFactory, **how: Any) -> IListeningPort:
+    """Bind; an empty host means every address, IPv4 and IPv6. ``how``: as :func:`listen` takes it."""
     if address.host:
-        port: IListeningPort = reactor.listenTCP(address.port, factory, BACKLOG, address.host)
-        return port
+        return listen(reactor, address.port, factory, BACKLOG, address.host, **how)
     try:
-        port = reactor.listenTCP(address.port, factory, BACKLOG, "::")
+        return listen(reactor, address.port, factory, BACKLOG, "::", **how)
     except CannotListenError as error:
         # A port that is taken is taken: half of the addresses would be worse than none.
         if error.socketError.errno not in _NO_IPV6:
             raise
-        port = reactor.listenTCP(address.port, factory, BACKLOG, "0.0.0.0")  # noqa: S104 - what "" means
-    return port
+        return listen(reactor, address.port, factory, BACKLOG, "0.0.0.0", **how)  # noqa: S104 - what "" means

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from twisted.internet.endpoints import wrapClientTLS
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 
 from ..model import Route, Upstream
 from ..proxy import Cluster, Endpoint, ResponseRules
-from ..tls import TrustRoots, client_connection
-from ..transport import client_endpoint
+from ..tls import ClientConnection, TrustRoots, client_connection
+from ..transport import TLSEndpoint, client_endpoint, unix_endpoint
 
 
 def build_cluster(
@@ -21,8 +20,7 @@ def build_cluster(
 
     Raises TLSError for a route's own CA that cannot be read.
     """
-    overwritten = frozenset(name.lower().encode("ascii") for name in route.set_response_headers)
-    rules = ResponseRules(overwritten, own_cookies)
+    rules = ResponseRules.of(route, own_cookies)
     roots = TrustRoots(route.tls_custom_ca, system=False) if route.tls_custom_ca else trust
     endpoints = [
         Endpoint(upstream, _endpoint(reactor, route, upstream, roots), rules) for upstream in route.upstreams
@@ -33,18 +31,22 @@ def build_cluster(
 def check_upstreams(route: Route, trust: TrustRoots) -> None:
     """Raises TLSError for an upstream whose name TLS cannot check."""
     for upstream in route.upstreams:
-        if upstream.scheme == "https":
+        if upstream.scheme.startswith("https"):
             _tls(route, upstream, trust)
 
 
 def _endpoint(reactor: Any, route: Route, upstream: Upstream, trust: TrustRoots) -> IStreamClientEndpoint:
-    plain = client_endpoint(reactor, upstream.host, upstream.port)
-    if upstream.scheme == "http":
+    if upstream.scheme.endswith("unix"):
+        plain = unix_endpoint(reactor, upstream.host)
+    else:
+        plain = client_endpoint(reactor, upstream.host, upstream.port)
+    if not upstream.scheme.startswith("https"):
         return plain
-    wrapped: IStreamClientEndpoint = wrapClientTLS(_tls(route, upstream, trust), plain)
-    return wrapped
+    return TLSEndpoint(reactor, plain, _tls(route, upstream, trust))
 
 
-def _tls(route: Route, upstream: Upstream, trust: TrustRoots) -> IOpenSSLClientConnectionCreator:
-    name = route.tls_server_name or upstream.host
+def _tls(route: Route, upstream: Upstream, trust: TrustRoots) -> ClientConnection:
+    # The path of a socket is no name.
+    host = "localhost" if upstream.scheme == "https+unix" else upstream.host
+    name = route.tls_server_name or host
     return client_connection(name, None if route.tls_skip_verify else trust)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,9 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from ..model import Secret
 from .errors import TLSError
@@ -80,8 +79,8 @@ class ServerCertificate:
             extraCertChain=[crypto.X509.from_cryptography(each) for each in self.chain[1:]],
             raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
             acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
-            # Without protocols, handshakes of clients that offer some abort (spec/speed §6).
-            acceptableProtocols=list(ALPN),
+            # Each worker has keys of its own; none of these contexts asks for a client certificate.
+            enableSessionTickets=True,
         )
         try:
             context: SSL.Context = options.getContext()
@@ -89,10 +88,19 @@ class ServerCertificate:
             reason = error.args[0][0][-1] if error.args and error.args[0] else "no reason given"
             raise TLSError(f"OpenSSL refuses the certificate or its key: {reason}") from error
         context.set_options(SSL.OP_NO_RENEGOTIATION)
+        # Without, handshakes of clients that offer protocols abort (spec/speed §6).
+        context.set_alpn_select_callback(_choose_protocol)
         return context
 
 
-@implementer(IOpenSSLServerConnectionCreator)
+def _choose_protocol(_connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    for protocol in ALPN:
+        if protocol in offered:
+            return protocol
+    # This is how pyOpenSSL is told to refuse (RFC 7301 §3.2).
+    raise SSL.Error([("SSL routines", "", "no protocol that both speak")])
+
+
 class ServerContexts:
     """Answers each handshake with the certificate for its name.
 
@@ -135,10 +143,9 @@ class ServerContexts:
             log.failure("choosing a certificate failed: the handshake is aborted")
             connection.set_context(_refusing_context())
 
-    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        connection = SSL.Connection(self._default, None)
-        connection.set_app_data(tlsProtocol)
-        return connection
+    def connection(self, sock: socket.socket | None) -> SSL.Connection:
+        """A connection on ``sock``, or on buffers in memory, that is yet to shake hands."""
+        return SSL.Connection(self._default, sock)
 
 
 def _refusing_context() -> SSL.Context:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 
 # Nothing public lets a root be added to the system's.
 from twisted.internet._sslverify import IOpenSSLTrustRoot
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
 from .errors import TLSError
@@ -27,6 +27,14 @@ class TrustRoots:
             raise TLSError("the certificate authorities are not a list of PEM certificates") from error
         self._more = [crypto.X509.from_cryptography(certificate) for certificate in found]
         self._system = system
+        self._context: SSL.Context | None = None
+
+    @property
+    def context(self) -> SSL.Context:
+        """The context of connections to servers that one of these vouches for, made once: it is large."""
+        if self._context is None:
+            self._context = client_context(trustRoot=self)
+        return self._context
 
     def _addCACertsToContext(self, context: SSL.Context) -> None:
         if self._system:
@@ -41,37 +49,22 @@ class TrustRoots:
 ALPN = (b"http/1.1",)
 """What both sides of ours speak until HTTP/2 is built (DESIGN §7.6)."""
 
-
-def client_connection(name: str, trust: TrustRoots | None) -> IOpenSSLClientConnectionCreator:
-    """TLS to a server that must prove to be ``name`` (host name or IP literal); None trusts whoever answers.
-
-    Raises TLSError for a name that no certificate can be checked against.
-    """
-    host = name.strip("[]").partition("%")[0]
-    try:
-        if trust is None:
-            return _Unverified(host)
-        creator: IOpenSSLClientConnectionCreator = ssl.optionsForClientTLS(
-            host, trust, acceptableProtocols=list(ALPN)
-        )
-    except UnicodeError as error:
-        raise TLSError(f"{host!r} is not a host name that a certificate can name: {error}") from error
-    return creator
+CIPHERS = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:AES128-GCM-SHA256:AES128-SHA:"
+    "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:AES256-GCM-SHA384:AES256-SHA"
+)
+"""TLS 1.2 suites that servers are offered, old ones' among them (spec/proxy §4.3)."""
 
 
-@implementer(IOpenSSLClientConnectionCreator)
-class _Unverified:
-    """For ``tls_skip_verify``: the name is sent, nothing is checked."""
-
-    def __init__(self, host: str) -> None:
-        # Servers are not named by their addresses (RFC 6066 §3).
-        self._name = b"" if isIPAddress(host) or isIPv6Address(host) else host.encode("idna")
-        self._context: SSL.Context = ssl.CertificateOptions(verify=False).getContext()
-
-    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        connection = SSL.Connection(self._context, None)
-        connection.set_app_data(tlsProtocol)
-        connection.set_alpn_protos(list(ALPN))
-        if self._name:
-            connection.set_tlsext_host_name(self._name)
-        return connection
+def client_context(**options: Any) -> SSL.Context:
+    """A context for connections to servers; ``options`` are those of Twisted's CertificateOptions."""
+    context: SSL.Context = ssl.CertificateOptions(
+        raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
+        acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
+        **options,
+    ).getContext()
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
+    context.set_alpn_protos(list(ALPN))
+    return context

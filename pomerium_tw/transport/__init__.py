@@ -1,11 +1,24 @@
 """Sockets and threads without HTTP: what stands between Twisted's reactor and the rooms above."""
 
+from .descriptors import raise_descriptor_limit
 from .endpoints import CONNECT_SECONDS, client_endpoint, is_localhost_name
+from .guarded import ForbiddenAddressError, GuardedReactor
 from .install import install_reactor
+from .listening import ServerTLS, listen
 from .threads import Threads, ThreadsBusyError, ThreadsClosedError, ThreadsError, ThreadsTimeoutError
+from .tls_client import ClientTLS, TLSEndpoint
+from .tls_socket import OnSocket
+from .unix import unix_endpoint
+from .unsent import unsent
 
 __all__ = [
     "CONNECT_SECONDS",
+    "ClientTLS",
+    "ForbiddenAddressError",
+    "GuardedReactor",
+    "OnSocket",
+    "ServerTLS",
+    "TLSEndpoint",
     "Threads",
     "ThreadsBusyError",
     "ThreadsClosedError",
@@ -14,4 +27,8 @@ __all__ = [
     "client_endpoint",
     "install_reactor",
     "is_localhost_name",
+    "listen",
+    "raise_descriptor_limit",
+    "unix_endpoint",
+    "unsent",
 ]

@@ -225,3 +225,30 @@ def test_a_record_by_address_makes_no_other_record_unknown(explain: Explain) -> 
     assert sentence(explain(URL, "--email", "a@example.com")).startswith("allowed")
     Path("app.ppl").write_text('policy "app" { allow or { record { type "geo", exists true } } }', "utf-8")
     assert sentence(explain(URL, "--email", "a@example.com")).startswith("unknown")
+
+
+def test_routes_that_answer_by_themselves_are_explained_too(explain: Explain) -> None:
+    Path("c.yaml").write_text(
+        "insecure_server: true\nroutes:\n"
+        "  - from: https://a.example.com\n    redirect: {host_redirect: b.example.com}\n"
+        "    allow_any_authenticated_user: true\n"
+        "  - from: https://b.example.com\n    response: {status: 404, body: gone}\n"
+        "    allow_public_unauthenticated_access: true\n",
+        "utf-8",
+    )
+    denied = explain("https://a.example.com/x")
+    assert "c.yaml:3:5" in denied.output
+    assert sentence(denied).startswith("sent to sign in: ")
+    assert sentence(explain("https://b.example.com/")).startswith("allowed: ")
+
+
+def test_of_equal_routes_the_first_is_explained(explain: Explain) -> None:
+    route = "  - from: https://a.example.com\n    response: {status: 200, body: x}\n"
+    Path("c.yaml").write_text(
+        f"routes:\n{route}    policy: [{{deny: {{or: [{{accept: true}}]}}}}]\n"
+        f"{route}    allow_public_unauthenticated_access: true\n",
+        "utf-8",
+    )
+    result = explain("https://a.example.com/")
+    assert "c.yaml:2:5" in result.output
+    assert sentence(result).startswith("denied")

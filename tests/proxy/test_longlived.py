@@ -42,8 +42,11 @@ class Registry:
         return exchange.socket not in self.denied
 
     def join(self, *sockets: Socket) -> None:
+        """These are there, and were decided again as they came."""
         for socket in sockets:
             self.all.add(socket)
+        self.pass_time()
+        self.asked.clear()
 
     def who(self) -> list[Socket]:
         asked, self.asked = self.asked, []
@@ -76,6 +79,16 @@ def test_a_change_of_a_route_concerns_its_own_exchanges(registry: Registry) -> N
     assert set(registry.who()) == {here, public}
 
 
+def test_who_comes_is_decided_again(registry: Registry) -> None:
+    """The upstream may have taken a while to answer."""
+    socket, denied = Socket("ann"), Socket("ann")
+    registry.denied = {denied}
+    for each in (socket, denied):
+        registry.all.add(each)
+    registry.clock.advance(0)
+    assert (socket.closed, denied.closed) == ([], ["access_revoked"])
+
+
 def test_nobodys_session_is_not_a_session(registry: Registry) -> None:
     registry.join(Socket())
     registry.all.session_changed("")
@@ -96,7 +109,7 @@ def test_a_new_generation_concerns_all(registry: Registry) -> None:
 def test_all_are_decided_again_now_and_then(registry: Registry) -> None:
     socket = Socket("ann")
     registry.join(socket)
-    registry.clock.advance(REVIEW_SECONDS - 1)
+    registry.clock.advance(REVIEW_SECONDS - SPREAD_SECONDS - 1)
     assert registry.who() == []
     for _ in range(2):
         registry.clock.advance(1)
@@ -165,11 +178,11 @@ def test_ten_thousand_are_decided_in_time_and_never_many_at_once(registry: Regis
 
 
 def test_one_is_decided_at_once_though_ten_thousand_are_under_way(registry: Registry) -> None:
-    mine = Socket("ann")
-    registry.join(*(Socket(f"s{number}") for number in range(10_000)))
-    registry.all.all_changed()
-    registry.join(mine)
+    mine = Socket("ann", "mine")
+    registry.join(mine, *(Socket(f"s{number}") for number in range(10_000)))
+    registry.all.route_changed("r")
     registry.pass_time(1)
+    assert len(registry.who()) < 6000
     registry.denied = {mine}
     registry.all.session_changed("ann")
     registry.clock.advance(0.005)
@@ -177,12 +190,11 @@ def test_one_is_decided_at_once_though_ten_thousand_are_under_way(registry: Regi
 
 
 def test_one_is_decided_at_once_though_the_next_of_a_few_has_time(registry: Registry) -> None:
-    mine = Socket("ann")
-    registry.join(Socket(), Socket())
-    registry.all.all_changed()
+    mine = Socket("ann", "mine")
+    registry.join(mine, Socket(), Socket())
+    registry.all.route_changed("r")
     registry.clock.advance(0)
     registry.clock.advance(0.1)
-    registry.join(mine)
     registry.all.session_changed("ann")
     registry.clock.advance(0.01)
     assert mine in registry.who()

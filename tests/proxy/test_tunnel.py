@@ -13,11 +13,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, INegotiated
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
-from zope.interface import directlyProvides, implementer
+from zope.interface import implementer
 
 from pomerium_tw.model import Route
 from pomerium_tw.proxy import Sweep
@@ -175,9 +176,13 @@ def test_an_upstream_that_ended_before_it_opened_is_heard_out(early: str) -> Non
     assert joined.client.lost == ("half" if early == "read_closed" else "closed")
 
 
-def test_tls_cannot_be_half_closed_so_it_ends_after_flushing() -> None:
+class StockTLS(Pipe, TLSMemoryBIOProtocol):
+    """Twisted's own TLS, for all that the tunnel can see."""
+
+
+def test_what_cannot_be_half_closed_ends_after_flushing() -> None:
     joined = Joined()
-    directlyProvides(joined.client, INegotiated)
+    joined.client = StockTLS()
     joined.open()
     joined.tunnel.upstream.data_received(b"bye")
     joined.tunnel.upstream.read_closed()
@@ -244,7 +249,11 @@ def test_closing_takes_nothing_more_and_is_over_within_seconds(joined: Joined) -
 
 def test_whoever_handed_a_connection_over_can_close_it(joined: Joined) -> None:
     joined.tunnel.client.close("shutdown")
-    assert (joined.client.lost, joined.upstream.lost, joined.exchange.details) == ("closed", "closed", "shutdown")
+    assert (joined.client.lost, joined.upstream.lost, joined.exchange.details) == (
+        "closed",
+        "closed",
+        "shutdown",
+    )
 
 
 def test_closing_shortens_what_time_a_slow_reader_had(joined: Joined) -> None:
@@ -253,6 +262,25 @@ def test_closing_shortens_what_time_a_slow_reader_had(joined: Joined) -> None:
     joined.pass_time(CLOSE_SECONDS)
     assert joined.client.lost == "aborted"
     assert joined.exchange.details == "via_upstream"
+
+
+def test_the_end_of_one_side_gives_the_other_no_more_time(joined: Joined) -> None:
+    joined.tunnel.close("access_revoked")
+    joined.tunnel.upstream.connection_lost(DONE)
+    joined.pass_time(CLOSE_SECONDS)
+    assert joined.client.lost == "aborted"
+
+
+def test_nothing_is_kept_of_what_is_over_and_nothing_is_cut_off_twice(joined: Joined) -> None:
+    joined.tunnel.close("access_revoked")
+    joined.pass_time(CLOSE_SECONDS)
+    joined.client.lost = ""
+    joined.pass_time(CLOSE_SECONDS)
+    assert joined.client.lost == ""
+    assert joined.tunnel in joined.sweep._waiting
+    joined.tunnel.upstream.connection_lost(DONE)
+    joined.tunnel.client.connection_lost(DONE)
+    assert joined.tunnel not in joined.sweep._waiting
 
 
 # -- memory

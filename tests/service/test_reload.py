@@ -73,7 +73,7 @@ class Running:
             f"state_dir: {self.folder}\naddress: 127.0.0.1:0\ninsecure_server: true\n"
             "databroker_storage_type: memory\nroutes:\n"
             f"  - from: https://app.example.com\n    to: http://127.0.0.1:{self.port.getHost().port}\n"
-            f"    timeout: 0s\n    policy: {policy}\n{more}",
+            f"    timeout: 0s\n    policy: {policy}\nmax_connections_per_client: 0\n{more}",
             "utf-8",
         )
         return str(file)

@@ -58,7 +58,9 @@ def test_every_field_can_be_chosen() -> None:
 def test_selected_headers_stand_together_and_absent_ones_are_left_out() -> None:
     sink = Sink()
     log = logged(sink, "headers.X-One", "method", "headers.x-two", "headers.X-Three")
-    log.record(access(request(fields=((b"x-one", b"1"), (b"x-two", b"a"), (b"x-two", b"b")))), STARTED + 0.0125)
+    log.record(
+        access(request(fields=((b"x-one", b"1"), (b"x-two", b"a"), (b"x-two", b"b")))), STARTED + 0.0125
+    )
     assert sink.line()["headers"] == {"X-One": "1", "x-two": "a, b"}
 
 
@@ -72,7 +74,10 @@ def test_credentials_are_stars_even_when_chosen() -> None:
         "Proxy-Authorization",
     )
     log = logged(sink, *(f"headers.{name}" for name in names))
-    log.record(access(request(fields=tuple((name.lower().encode(), b"secret mark") for name in names))), STARTED + 0.0125)
+    log.record(
+        access(request(fields=tuple((name.lower().encode(), b"secret mark") for name in names))),
+        STARTED + 0.0125,
+    )
     assert sink.line()["headers"] == dict.fromkeys(names, "********")
     assert "secret mark" not in sink.text
 
@@ -133,7 +138,9 @@ def test_requests_of_one_connection_share_a_header_block_and_keep_their_own_fiel
     first = request(b"/one", ((b"user-agent", b"a"),))
     log = logged(sink)
     log.record(access(first), STARTED + 0.0125)
-    log.record(access(first._replace(id="other", target=first.target._replace(raw_path=b"/two"))), STARTED + 0.0125)
+    log.record(
+        access(first._replace(id="other", target=first.target._replace(raw_path=b"/two"))), STARTED + 0.0125
+    )
     assert [(line["path"], line["request-id"], line["user-agent"]) for line in sink.lines()] == [
         ("/one", "5f1c", "a"),
         ("/two", "other", "a"),

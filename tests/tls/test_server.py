@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from OpenSSL import SSL
 from pytest_twisted import ensureDeferred
+from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher
 
 from pomerium_tw.model import Secret
@@ -80,7 +82,7 @@ async def test_a_client_that_speaks_nothing_of_ours_is_refused() -> None:
     context = client_context()
     context.set_alpn_protocols(["h2"])
     async with serving(CONTEXTS) as port:
-        with pytest.raises(ssl.SSLError, match="ALERT"):
+        with pytest.raises(ssl.SSLError, match="no application protocol"):
             await shake(port, "a.example.com", context)
 
 
@@ -129,7 +131,7 @@ async def test_suites_without_forward_secrecy_and_aead_are_refused(ciphers: str)
 
 
 def test_a_client_cannot_renegotiate() -> None:
-    server = CONTEXTS.serverConnectionForTLS(object())
+    server = CONTEXTS.connection(None)
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     client = SSL.Connection(context, None)
@@ -242,3 +244,21 @@ def test_a_listener_needs_a_certificate() -> None:
 
 def test_the_key_is_not_shown() -> None:
     assert "key" not in repr(EXACT).replace("public_key", "")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@ensureDeferred
+async def test_a_returning_client_need_not_shake_hands_in_full(version: ssl.TLSVersion) -> None:
+    context = client_context(minimum_version=version, maximum_version=version)
+
+    def connect(port: int, session: ssl.SSLSession | None) -> tuple[bool, ssl.SSLSession | None]:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        with context.wrap_socket(plain, server_hostname="b.example.com", session=session) as connection:
+            assert connection.recv(5) == b"hello"
+            return bool(connection.session_reused), connection.session
+
+    async with serving(CONTEXTS) as port:
+        reused, session = await deferToThread(connect, port, None)
+        assert not reused
+        reused, _session = await deferToThread(connect, port, session)
+        assert reused

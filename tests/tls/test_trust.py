@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pytest_twisted import ensureDeferred
+from service_identity import VerificationError
 
-from pomerium_tw.tls import ServerContexts, TLSError, TrustRoots, client_connection
+from pomerium_tw.model import Secret
+from pomerium_tw.tls import ServerCertificate, ServerContexts, TLSError, TrustRoots, client_connection
 
 from .values import CA, Greeter, fetch, issued, serving
 
@@ -36,11 +46,67 @@ async def test_a_server_of_a_trusted_authority_is_believed(name: str, system: bo
         pytest.param("127.0.0.2", TrustRoots(PEM), id="wrong address"),
     ],
 )
+@pytest.mark.parametrize("in_memory", [True, False])
 @ensureDeferred
-async def test_any_other_server_is_refused(name: str, trust: TrustRoots) -> None:
+async def test_any_other_server_is_refused(name: str, trust: TrustRoots, in_memory: bool) -> None:
     async with serving(SERVER) as port:
         with pytest.raises(Exception, match=r"certificate verify failed|VerificationError"):
-            await fetch(port, client_connection(name, trust))
+            await fetch(port, client_connection(name, trust), in_memory=in_memory)
+
+
+@ensureDeferred
+async def test_a_wrong_name_is_told_from_a_wrong_authority() -> None:
+    async with serving(SERVER) as port:
+        with pytest.raises(VerificationError):
+            await fetch(port, client_connection("other.example.com", TrustRoots(PEM)))
+
+
+def unnamed() -> tuple[ServerContexts, TrustRoots]:
+    """A server whose certificate has no alternative names at all, and the trust in it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    chain = certificate.public_bytes(Encoding.PEM)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return ServerContexts([ServerCertificate.load(chain, Secret(private))]), TrustRoots(chain)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@ensureDeferred
+async def test_a_certificate_without_alternative_names_is_nobodys(in_memory: bool) -> None:
+    """Its common name counts for nothing (spec/proxy §4.3), and that it cannot be checked for less."""
+    contexts, trust = unnamed()
+    async with serving(contexts) as port:
+        with pytest.raises(VerificationError):
+            await fetch(port, client_connection(NAME, trust), in_memory=in_memory)
+
+
+@ensureDeferred
+async def test_an_error_in_checking_aborts_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("pomerium_tw.tls.client.extract_patterns", fail)
+    async with serving(SERVER) as port:
+        with pytest.raises(Exception, match="certificate verify failed"):
+            await fetch(port, client_connection(NAME, TrustRoots(PEM)))
+
+
+def test_routes_with_the_same_authorities_share_one_context() -> None:
+    trust = TrustRoots(PEM)
+    first, second = (client_connection(name, trust).connection(None, None) for name in ("a.test", "b.test"))
+    assert first.get_context() is second.get_context()
 
 
 @pytest.mark.parametrize("name", ["other.example.com", "127.0.0.1", "::1", "my_service"])

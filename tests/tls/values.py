@@ -13,14 +13,13 @@ from cryptography import x509
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from pomerium_tw.model import Secret
-from pomerium_tw.tls import ServerCertificate, ServerContexts
+from pomerium_tw.tls import ClientConnection, ServerCertificate, ServerContexts
+from pomerium_tw.transport import TLSEndpoint, listen
 
 reactor: Any = installed
 CA = trustme.CA()
@@ -52,7 +51,7 @@ async def serving(contexts: ServerContexts) -> AsyncIterator[int]:
     """The port of a server on loopback."""
     factory = Factory.forProtocol(Greeter)
     factory.noisy = False
-    port = reactor.listenTCP(0, TLSMemoryBIOFactory(contexts, False, factory), interface="127.0.0.1")
+    port: Any = listen(reactor, 0, factory, 50, "127.0.0.1", tls=contexts)
     try:
         yield port.getHost().port
     finally:
@@ -113,9 +112,13 @@ class _Receiver(Protocol):
             self.done.callback(result)
 
 
-async def fetch(port: int, creator: IOpenSSLClientConnectionCreator) -> bytes:
-    """What the server says to our own client. Raises what ended the handshake."""
-    endpoint = wrapClientTLS(creator, TCP4ClientEndpoint(reactor, "127.0.0.1", port, 10))
+async def fetch(port: int, tls: ClientConnection, *, in_memory: bool = False) -> bytes:
+    """What the server says to our own client. Raises what ended the handshake.
+
+    ``in_memory``: by Twisted's own TLS.
+    """
+    plain = TCP4ClientEndpoint(reactor, "127.0.0.1", port, 10)
+    endpoint = wrapClientTLS(tls, plain) if in_memory else TLSEndpoint(reactor, plain, tls)
     receiver: Any = await endpoint.connect(Factory.forProtocol(_Receiver))
     said = await receiver.done
     receiver.transport.abortConnection()

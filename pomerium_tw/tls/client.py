@@ -1,0 +1,95 @@
+"""TLS to servers that must prove who they are (spec/proxy §4.3)."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from typing import Any
+
+import idna
+from OpenSSL import SSL, crypto
+from service_identity import CertificateError, VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from .errors import TLSError
+from .trust import TrustRoots, client_context
+
+log = Logger("pomerium.tls")
+
+
+def client_connection(name: str, trust: TrustRoots | None) -> ClientConnection:
+    """TLS to a server that must prove to be ``name`` (host name or IP literal); None trusts whoever answers.
+
+    Raises TLSError for a name that no certificate can be checked against.
+    """
+    host = name.strip("[]").partition("%")[0]
+    try:
+        return ClientConnection(host, trust)
+    except UnicodeError as error:
+        raise TLSError(f"{host!r} is not a host name that a certificate can name: {error}") from error
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class ClientConnection:
+    """Makes connections to one server, on sockets or in the memory of Twisted's own TLS."""
+
+    def __init__(self, host: str, trust: TrustRoots | None) -> None:
+        """Raises UnicodeError."""
+        self._trust = trust
+        self._name = b""
+        """What the server is asked for. Servers are not named by their addresses (RFC 6066 §3)."""
+        self._wanted: list[ServiceID] = []
+        if isIPAddress(host) or isIPv6Address(host):
+            self._wanted = [IPAddress_ID(host)]
+        elif trust is None:
+            self._name = host.encode("idna")
+        else:
+            self._name = idna.encode(host)
+            self._wanted = [DNS_ID(self._name.decode("ascii"))]
+
+    def connection(self, sock: socket.socket | None, side: Any) -> SSL.Connection:
+        """See :class:`~pomerium_tw.transport.ClientTLS`. Without ``sock`` it is in memory."""
+        trust = self._trust
+        connection = SSL.Connection(_unverified() if trust is None else trust.context, sock)
+        connection.set_app_data(side)
+        if self._name:
+            connection.set_tlsext_host_name(self._name)
+        if trust is not None:
+            connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
+        return connection
+
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
+        return self.connection(None, tlsProtocol)
+
+    def _verify(
+        self, connection: SSL.Connection, certificate: crypto.X509, _error: int, depth: int, good: int
+    ) -> bool:
+        """The chain is OpenSSL's; the name of the leaf is held against the one wanted here."""
+        if depth or not good:
+            return bool(good)
+        try:
+            verify_service_identity(extract_patterns(certificate), self._wanted, [])
+        except VerificationError:
+            connection.get_app_data().failVerification(Failure())
+            return False
+        except CertificateError as error:
+            # A certificate without alternative names, or with broken ones, is nobody's.
+            unnamed = VerificationError(errors=[error])  # type: ignore[list-item]  # only shown
+            connection.get_app_data().failVerification(Failure(unnamed))
+            return False
+        except Exception:
+            log.failure("a certificate could not be checked: the handshake is aborted")
+            return False
+        return True
+
+
+@functools.cache
+def _unverified() -> SSL.Context:
+    """For ``tls_skip_verify``: the name is sent, nothing is checked."""
+    return client_context(verify=False)

@@ -1,0 +1,274 @@
+"""TLS by OpenSSL on the socket itself, inside a Twisted TCP connection.
+
+Twisted's own TLS moves every byte through buffers in memory, in Python; here OpenSSL reads and writes the
+socket, which makes requests half as costly again (spec/speed §3). Protocols see the transport that they know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet import main
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.python.failure import Failure
+
+from .eager import LONG_READ, MOST_PIECES
+
+RECORD = 16 * 1024
+"""Bytes in a TLS record at most (RFC 8446 §5.1): a read of as many leaves nothing behind in OpenSSL."""
+
+
+class OnSocket:
+    """Mixed in before a Twisted TCP connection; :attr:`_tls` is bound to its socket.
+
+    The handshake begins with the first event. What is written before it ends is sent after it. A connection
+    that ends without the other side's close_notify is lost, never done: nobody can cut an answer short.
+    """
+
+    _tls: SSL.Connection
+    _shaken = False
+    """The handshake is over."""
+    _write_blocked = True
+    """OpenSSL has to read before it can write: the socket's being writable is of no interest."""
+    _read_blocked = False
+    """OpenSSL has to write before it can read."""
+    _lose_when_shaken = False
+    _notified = False
+    """Our close_notify is sent."""
+    _refused: BaseException | None = None
+    """Why the other side's certificate is not good enough."""
+    _pending: list[bytes] | None = None
+    """Written since the last flush, where the reactor flushes at the end of its turn (see eager)."""
+
+    # -- handshake
+
+    def _shake(self: Any) -> Any:
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            self._block_writing()
+            return None
+        except SSL.WantWriteError:
+            self._write_blocked = False
+            self.startWriting()
+            return None
+        except SSL.Error as error:
+            return self._failed(error)
+        self._block_writing()
+        self._shaken = True
+        self._write_blocked = False
+        self._handshake_over()
+        # A request mostly arrives with the end of the handshake: one look saves a turn of the reactor.
+        return self.doRead() if self.connected and not self.disconnecting else None
+
+    def _handshake_over(self: Any) -> None:
+        if IHandshakeListener.providedBy(self.protocol):
+            self.protocol.handshakeCompleted()
+        if self._tempDataBuffer or self._writeDisconnecting:
+            self.startWriting()
+        if self._lose_when_shaken:
+            self.loseConnection()
+
+    def failVerification(self, reason: Failure) -> None:
+        """The other side's certificate is not the one wanted; who verifies it makes the handshake fail."""
+        self._refused = reason.value
+
+    def _failed(self, error: SSL.Error) -> BaseException:
+        """What the protocol is told of the end."""
+        if self._refused is not None:
+            return self._refused
+        if isinstance(error, SSL.SysCallError | SSL.ZeroReturnError):
+            return main.CONNECTION_LOST
+        return error
+
+    # -- reading
+
+    def doRead(self: Any) -> Any:
+        if not self._shaken:
+            return self._shake()
+        if self._write_blocked:
+            self._write_blocked = False
+            self.startWriting()
+        try:
+            data = self._tls.recv(RECORD)
+        except SSL.Error as error:
+            return self._read_ended(error)
+        if len(data) == RECORD:
+            return self._read_on(data)
+        self.protocol.dataReceived(data)
+        return None
+
+    def _read_on(self: Any, data: bytes) -> Any:
+        """A full record is seldom alone: large bodies move in few steps."""
+        pieces, size, ended = [data], len(data), None
+        while len(data) == RECORD and size < LONG_READ:
+            try:
+                data = self._tls.recv(RECORD)
+            except SSL.Error as error:
+                ended = error
+                break
+            pieces.append(data)
+            size += len(data)
+        self.protocol.dataReceived(b"".join(pieces))
+        if ended is None or not self.connected or self._aborting or self.disconnecting:
+            return None
+        return self._read_ended(ended)
+
+    def _read_ended(self: Any, error: SSL.Error) -> Any:
+        if isinstance(error, SSL.WantReadError):
+            return None
+        if isinstance(error, SSL.WantWriteError):
+            # The other side asks for something and does not read: wait for room, not for its bytes.
+            self.stopReading()
+            self._read_blocked = True
+            self.startWriting()
+            return None
+        return main.CONNECTION_DONE if isinstance(error, SSL.ZeroReturnError) else self._failed(error)
+
+    def startReading(self: Any) -> None:
+        self._read_blocked = False
+        super().startReading()  # type: ignore[misc]  # the class that this is mixed into
+
+    def stopReading(self: Any) -> None:
+        self._read_blocked = False
+        super().stopReading()  # type: ignore[misc]
+
+    # -- writing
+
+    def write(self: Any, data: bytes) -> None:
+        if self._pending is not None:
+            self._pending.append(data)
+            if len(self._pending) >= MOST_PIECES:
+                self.flush()
+        elif self.producer is not None and not self.streamingProducer:
+            # A pull producer is asked for more when the reactor has written, and never otherwise.
+            super().write(data)  # type: ignore[misc]
+        else:
+            self._pending = [data]
+            unsent = getattr(self.reactor, "unsent", None)
+            if unsent is None:
+                self.flush()
+            else:
+                unsent.append(self)
+
+    def writeSequence(self, iovec: Any) -> None:
+        self.write(b"".join(iovec))
+
+    def flush(self: Any) -> None:
+        """Send what was written, as far as the socket takes it; the reactor sends the rest."""
+        pending, self._pending = self._pending, None
+        if pending is None or not self.connected or self._aborting or self._writeDisconnected:
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
+        if data and self._shaken and not self._tempDataBuffer and self.offset == len(self.dataBuffer):
+            sent, _error = self._send(data)
+            if sent == len(data):
+                return
+            data = data[sent:]
+        super().write(data)  # type: ignore[misc]
+
+    def _send(self, data: bytes | memoryview) -> tuple[int, SSL.Error | None]:
+        """How many bytes OpenSSL took, and why not all. It makes one record at a time."""
+        send, sent, size = self._tls.send, 0, len(data)
+        if size > RECORD:
+            data = memoryview(data)
+        try:
+            while sent < size:
+                sent += send(data[sent:] if sent else data)
+        except SSL.Error as error:
+            return sent, error
+        return sent, None
+
+    def writeSomeData(self: Any, data: bytes | memoryview) -> Any:
+        sent, error = self._send(memoryview(data)[: self.SEND_LIMIT])
+        if sent or error is None or isinstance(error, SSL.WantWriteError):
+            return sent
+        if isinstance(error, SSL.WantReadError):
+            self._block_writing()
+            return 0
+        return self._failed(error)
+
+    def doWrite(self: Any) -> Any:
+        if not self._shaken:
+            return self._shake()
+        if self._read_blocked:
+            self.startReading()
+        return super().doWrite()  # type: ignore[misc]
+
+    def _block_writing(self: Any) -> None:
+        if not self._write_blocked:
+            self._write_blocked = True
+            self.stopWriting()
+
+    def startWriting(self: Any) -> None:
+        if not self._write_blocked:
+            super().startWriting()  # type: ignore[misc]
+
+    def registerProducer(self: Any, producer: Any, streaming: bool) -> None:
+        self.flush()
+        super().registerProducer(producer, streaming)  # type: ignore[misc]
+
+    # -- the end
+
+    def loseConnection(self: Any) -> None:
+        """Sends what was written and close_notify; the other side's is not waited for."""
+        self.flush()
+        if self._shaken:
+            super().loseConnection()  # type: ignore[misc]
+        elif self._tempDataBuffer:
+            self._lose_when_shaken = True
+        else:
+            self.abortConnection()
+
+    def loseWriteConnection(self: Any) -> None:
+        """Sends what was written and close_notify; what the other side still says is read (RFC 8446 §6.1)."""
+        self.flush()
+        super().loseWriteConnection()  # type: ignore[misc]
+
+    def _postLoseConnection(self: Any) -> Any:
+        if self._notify():
+            return main.CONNECTION_DONE
+        self.startWriting()
+        return None
+
+    def _closeWriteConnection(self: Any) -> None:
+        if self._notify():
+            super()._closeWriteConnection()  # type: ignore[misc]
+        else:
+            self._writeDisconnected = False
+            self.startWriting()
+
+    def _notify(self) -> bool:
+        """Send close_notify; False while the socket has no room for it."""
+        if not self._notified:
+            try:
+                self._tls.shutdown()
+            except SSL.WantWriteError:
+                return False
+            except SSL.Error:
+                pass  # the other side is gone, and so is who would have been told
+            self._notified = True
+        return True
+
+    def connectionLost(self: Any, reason: Failure) -> None:
+        if not hasattr(self, "_tls"):
+            return
+        if self._shaken and reason.check(ConnectionDone):
+            self._notify()
+        super().connectionLost(reason)  # type: ignore[misc]
+        # It knows the socket by its number, which may soon be another's.
+        del self._tls
+
+    # -- what the handshake found out
+
+    def getPeerCertificate(self) -> Any:
+        """The other side's certificate, of pyOpenSSL; None if it has shown none."""
+        return self._tls.get_peer_certificate()
+
+    @property
+    def negotiatedProtocol(self) -> bytes | None:
+        """What both agreed to speak (ALPN); None if the client offered nothing."""
+        return self._tls.get_alpn_proto_negotiated() or None

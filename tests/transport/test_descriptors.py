@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from pomerium_tw.transport.descriptors import raise_descriptor_limit
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "limit", "said"),
+    [
+        (1024, 4096, 2000, 2000, 2000),
+        (1024, 4096, 100_000, 4096, 4096),
+        (1024, 4096, 500, 1024, 1024),
+        (1024, resource.RLIM_INFINITY, 100_000, 100_000, 100_000),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 100_000, resource.RLIM_INFINITY, 100_000),
+        (4096, 4096, 100_000, 4096, 4096),
+    ],
+)
+def test_the_limit_is_raised_as_far_as_it_may(  # noqa: PLR0917 (a table)
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, wanted: int, limit: int, said: int
+) -> None:
+    now = [soft, hard]
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: tuple(now))
+    monkeypatch.setattr(resource, "setrlimit", lambda _what, limits: now.__setitem__(slice(None), limits))
+    assert raise_descriptor_limit(wanted) == said
+    assert now == [limit, hard]
+
+
+def test_a_system_that_refuses_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_what: int, _limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert raise_descriptor_limit(4000) == 1024

@@ -1,0 +1,171 @@
+"""Connecting with TLS on the socket: over when the handshake is, or within a time."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from OpenSSL import SSL
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint
+from twisted.internet.error import ConnectError, ConnectionLost, NoProtocol
+from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.protocol import Factory
+
+from pomerium_tw.transport import TLSEndpoint, client_endpoint, unix_endpoint
+from pomerium_tw.transport.listening import TLSServer
+
+from .pairs import (
+    ClientSide,
+    Recorder,
+    ServerSide,
+    Timed,
+    endpoint_to,
+    factory_of,
+    failed,
+    reactor,
+    serving,
+    turns,
+    until,
+)
+
+
+@pytest.mark.parametrize("kind", ["address", "localhost", "name"])
+@ensureDeferred
+async def test_any_endpoint_will_do(kind: str) -> None:
+    async with serving(server := Recorder()) as port:
+        number = port.getHost().port
+        plain: Any = {
+            "address": lambda: client_endpoint(reactor, "127.0.0.1", number),
+            "localhost": lambda: client_endpoint(reactor, "app.localhost", number),
+            "name": lambda: HostnameEndpoint(reactor, "localhost", number),
+        }[kind]()
+        client: Any = await TLSEndpoint(reactor, plain, ClientSide()).connect(factory_of(Recorder()))
+        assert client.made
+        client.transport.write(b"hello")
+        await until(lambda: server.data)
+        assert client.transport.getPeer().port == number
+        client.transport.loseConnection()
+        await until(lambda: client.lost)
+
+
+@ensureDeferred
+async def test_it_is_connected_when_the_handshake_is_over_and_not_before() -> None:
+    silent = reactor.listenTCP(0, Factory.forProtocol(Recorder), interface="127.0.0.1")
+    client = Recorder()
+    connecting = endpoint_to(silent).connect(factory_of(client))
+    failures = failed(connecting)
+    await turns(30)
+    assert not client.made
+    assert not failures
+    connecting.cancel()
+    await until(lambda: failures)
+    assert failures[0].check(CancelledError)
+    assert not client.made
+    await silent.stopListening()
+
+
+@ensureDeferred
+async def test_a_handshake_counts_towards_the_connect_time_out() -> None:
+    """10 s, TLS included (spec/proxy §2.7)."""
+    accepted: list[Recorder] = []
+
+    def accept(_address: object) -> Recorder:
+        accepted.append(Recorder())
+        return accepted[-1]
+
+    factory: Any = Factory()
+    factory.buildProtocol = accept
+    silent = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    timed = Timed()
+    plain = TCP4ClientEndpoint(reactor, "127.0.0.1", silent.getHost().port)
+    failures = failed(TLSEndpoint(timed, plain, ClientSide()).connect(factory_of(Recorder())))
+    await until(lambda: accepted and accepted[0].data)
+    timed.clock.advance(9.9)
+    assert not failures
+    timed.clock.advance(0.2)
+    assert failures[0].check(ConnectTimeout)
+    assert "10 seconds" in str(failures[0].value)
+    await until(lambda: accepted[0].lost)
+    await silent.stopListening()
+
+
+@ensureDeferred
+async def test_nobody_listening_fails_as_the_plain_endpoint_does() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        plain = TCP4ClientEndpoint(reactor, "127.0.0.1", free.getsockname()[1])
+        with pytest.raises(ConnectError, match="refused"):
+            await TLSEndpoint(reactor, plain, ClientSide()).connect(factory_of(Recorder()))
+
+
+class Says(Recorder):
+    """Answers the first bytes with something that is not TLS, or hangs up."""
+
+    def __init__(self, said: bytes) -> None:
+        super().__init__()
+        self.said = said
+
+    def dataReceived(self, data: bytes) -> None:
+        transport: Any = self.transport
+        transport.write(self.said)
+        transport.loseConnection()
+
+
+@pytest.mark.parametrize(
+    ("said", "error"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", SSL.Error), (b"", ConnectionLost)]
+)
+@ensureDeferred
+async def test_a_server_without_tls_is_a_failure_to_connect(said: bytes, error: type[Exception]) -> None:
+    port = reactor.listenTCP(0, factory_of(Says(said)), interface="127.0.0.1")
+    with pytest.raises(error):
+        await endpoint_to(port).connect(factory_of(Recorder()))
+    await port.stopListening()
+
+
+@ensureDeferred
+async def test_a_factory_that_wants_nobody_is_a_failure_to_connect() -> None:
+    async with serving(server := Recorder()) as port:
+        with pytest.raises(NoProtocol):
+            await endpoint_to(port).connect(factory_of())
+        await until(lambda: server.lost)
+
+
+@ensureDeferred
+async def test_what_a_protocol_does_as_it_is_made_is_done() -> None:
+    class Hasty(Recorder):
+        def connectionMade(self) -> None:
+            super().connectionMade()
+            transport: Any = self.transport
+            transport.write(b"all I have to say")
+            transport.loseConnection()
+
+    async with serving(server := Recorder()) as port:
+        client: Any = await endpoint_to(port).connect(factory_of(Hasty()))
+        await until(lambda: client.lost and server.lost)
+        assert bytes(server.data) == b"all I have to say"
+        assert server.done
+
+
+@ensureDeferred
+async def test_tls_over_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    factory = factory_of(server := Recorder())
+    listener = reactor.listenUNIX(path, factory)
+    listener.tls = ServerSide()
+
+    class Server(TLSServer):
+        def getPeer(self) -> Any:
+            return None
+
+    listener.transport = lambda sock, protocol, client, *rest: Server(sock, protocol, ("", 0), *rest)
+    endpoint = TLSEndpoint(reactor, unix_endpoint(reactor, path), ClientSide())
+    client: Any = await endpoint.connect(factory_of(Recorder()))
+    client.transport.write(b"hello")
+    await until(lambda: bytes(server.data) == b"hello")
+    client.transport.loseConnection()
+    await until(lambda: server.lost and client.lost)
+    await listener.stopListening()
