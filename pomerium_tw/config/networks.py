@@ -1,4 +1,4 @@
-"""Networks of proxies that are trusted to say who the caller is (spec/proxy §3.2)."""
+"""Lists of networks: proxies that are trusted, addresses that no upstream may have (spec/proxy §3.2)."""
 
 from __future__ import annotations
 

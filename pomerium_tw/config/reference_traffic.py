@@ -120,6 +120,13 @@ _OURS = [
         "0",
         "Longest body of a request, where the route says none; longer ones get 413. 0 is off.",
     ),
+    Key(
+        "upstream_deny_networks",
+        Status.OURS,
+        "list of networks",
+        "[]",
+        "Addresses that no upstream may have, whatever its name resolves to.",
+    ),
 ]
 
 TRAFFIC_KEYS: tuple[Key, ...] = (*_BUILT, *_OURS)

@@ -148,6 +148,7 @@ class Settings(BaseModel):
     max_connections_per_client: SmallCount = 1000
     max_request_body: Count = 0
     """Bytes."""
+    upstream_deny_networks: Networks = ()
     allow_upgrades: Upgrades = ()
     codec_type: Codec = "auto"
     merge_slashes: Flag = True

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from ..authorize import Authorizer
-from ..model import Outcome
+from ..model import Outcome, Request
 from ..session import Identities
 from . import upgrade
 from .exchange import IExchange
 from .router import Router
+from .target import without_parameters
+
+
+def without_parameters_of(request: Request) -> Request:
+    """The request as upstreams see it that cut ``;x=1`` off segments: it has to be allowed too (PN-07)."""
+    cut = without_parameters(request.target) if ";" in request.target.path else None
+    return request if cut is None else request._replace(target=cut)
 
 
 class Again:
@@ -37,5 +44,8 @@ class Again:
         identity = self._identities.from_cookies(head, self._cookie_name, head.host, plan.route.idp_id)
         if identity.session_id != exchange.identity.session_id:
             return False
-        decision = self._authorizer.check(request, plan.route, identity, self._identities.now())
-        return decision.outcome is Outcome.ALLOW
+        now, asked = self._identities.now(), without_parameters_of(request)
+        return all(
+            self._authorizer.check(each, plan.route, identity, now).outcome is Outcome.ALLOW
+            for each in ((request,) if asked is request else (request, asked))
+        )

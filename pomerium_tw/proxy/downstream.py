@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..model import Peer
 from .body_rate import BodyWait
 from .chunked import ChunkError
+from .closing import ClosingConnection
 from .exchange import Receiver
 from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE, CLIENT_STALLED, Failed
 from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
@@ -20,15 +21,8 @@ from .request_reader import RequestReader
 from .target import parse_request_line
 from .uptake import FLUSH_SECONDS, Uptake
 
-if TYPE_CHECKING:
-    from .listener import Listener
-
 MAX_BUFFERED = 64 * 1024
 """Bytes of body or of further requests held per connection before reading pauses."""
-MAX_DISCARDED = 1024 * 1024
-"""Bytes read away after the last answer, so that the client sees it; after them it is left to wait."""
-LINGER_SECONDS = 5.0
-"""Longest that a client may take to read the last answer while it still sends."""
 HALF_CLOSED_SECONDS = 60.0
 """Longest that an answer may take for a client that has closed its own side: it may be gone for good."""
 MEMO_SECONDS = 10.0
@@ -36,40 +30,20 @@ MEMO_SECONDS = 10.0
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class DownstreamConnection(Protocol):
+class DownstreamConnection(ClosingConnection):
     """One client connection. Pipelined requests are answered one after the other, in order.
 
     It is its transport's producer throughout: a client that does not read its answers gets no further request
     looked at, and stops the flow of the present answer.
     """
 
-    # An idle connection holds no more than what differs from these.
-    _ready = False
-    """Nothing is under way, and nothing waits: what arrives begins a request."""
-    _buffer = b""
     _scanned = 0
     """How much of an unfinished head was looked at already."""
-    _exchange: Http1Exchange | None = None
-    _producer: IPushProducer | None = None
     _advancing = False
-    _paused = False
     _body_held = False
-    _clogged = False
-    _uptake: Uptake | None = None
-    """What the client takes of its answers, while it reads slowly or was given its last one."""
-    _read_closed = False
-    _ended = False
-    _discarded = 0
     _body_wait: BodyWait | None = None
     _receiver: Receiver | None = None
     """Whose the connection is after an upgrade."""
-    closing = False
-    """The connection ends after the present answer."""
-    deadline = 0.0
-    """When the listener's sweep looks at this connection (seconds since the epoch); 0 is never."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
 
     # -- connection
 
@@ -242,6 +216,8 @@ class DownstreamConnection(Protocol):
         exchange = self._exchange = Http1Exchange(self, request, generation, listener.now())
         self._ready = False
         self.deadline = 0.0
+        if self._read_closed:
+            self._deadline_in(HALF_CLOSED_SECONDS)
         if not exchange.body_done:
             timeouts = generation.timeouts
             self._body_wait = BodyWait(exchange.started, timeouts.request, timeouts.body_rate)
@@ -319,14 +295,6 @@ class DownstreamConnection(Protocol):
             self._body_held = False
             self._advance()
 
-    def throttle(self, producer: IPushProducer) -> None:
-        self._producer = producer
-        if self._clogged:
-            producer.pauseProducing()
-
-    def unthrottle(self) -> None:
-        self._producer = None
-
     def pauseProducing(self) -> None:
         """The client reads slower than it is answered."""
         self._clogged = True
@@ -349,13 +317,7 @@ class DownstreamConnection(Protocol):
             self._producer.resumeProducing()
         self._advance()
 
-    def stopProducing(self) -> None:
-        """The connection is lost, which :meth:`connectionLost` is told as well."""
-
     # -- deadlines
-
-    def _deadline_in(self, seconds: float) -> None:
-        self.deadline = self._listener.now() + seconds
 
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed."""
@@ -394,44 +356,7 @@ class DownstreamConnection(Protocol):
         elif wait is not None:
             self.deadline = wait.look_at(held=self._body_held)
 
-    # -- the end
-
-    def _end(self, *, drain: bool) -> None:
-        """Close once what was written is read.
-
-        ``drain``: the client may still be sending; it gets time to read the answer (RFC 9112 §9.6).
-        """
-        self._exchange = self._producer = None
-        self._buffer = b""
-        self._ready = False
-        self.closing = self._ended = True
-        linger = drain and not self._clogged
-        self._deadline_in(LINGER_SECONDS if linger else FLUSH_SECONDS)
-        transport: Any = self.transport
-        transport.unregisterProducer()
-        if self._paused:
-            self._paused = False
-            transport.resumeProducing()
-        if drain and not self._read_closed:
-            # Over TLS too: close_notify ends one direction (RFC 8446 §6.1).
-            transport.loseWriteConnection()
-        else:
-            transport.loseConnection()
-        self._uptake = self._uptake or Uptake(transport)
-
-    def _discard(self, count: int) -> None:
-        self._discarded += count
-        if self._discarded > MAX_DISCARDED and not self._paused:
-            self._paused = True
-            transport: Any = self.transport
-            transport.pauseProducing()
-
-    def abort(self) -> None:
-        self._ended = True
-        self._ready = False
-        self._buffer = b""
-        transport: Any = self.transport
-        transport.abortConnection()
+    # -- from outside
 
     def cut(self, details: str) -> None:
         """End at once; ``details`` is what the log says of an exchange that is not answered."""
@@ -446,7 +371,9 @@ class DownstreamConnection(Protocol):
         """Finish the present exchange, take no further ones."""
         self.closing = True
         self._ready = False
-        if self._exchange is None and not self._ended:
+        if self._receiver is not None:
+            self._receiver.close("shutdown")  # it would never end by itself
+        elif self._exchange is None and not self._ended:
             self._end(drain=False)
 
     # -- after an upgrade

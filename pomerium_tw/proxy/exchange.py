@@ -36,6 +36,9 @@ class Receiver(Protocol):
 
     def connection_lost(self, reason: Failure) -> None: ...
 
+    def close(self, details: str) -> None:
+        """The connection has to end soon; ``details`` is why, for the access log."""
+
 
 class IExchange(Protocol):
     """All input and output of an exchange.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import cache
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -16,6 +17,9 @@ from .failures import Failed
 from .longlived import LongLived
 from .response import ResponseHead
 from .sweep import Sweep
+
+if TYPE_CHECKING:
+    from .tunnel import Tunnel
 
 log = Logger("pomerium.proxy")
 
@@ -90,6 +94,11 @@ class Finish:
             exchange.reset()
         else:
             self.reply(exchange, internal_error(exchange.request), "internal_error")
+
+    def tunnel_over(self, tunnel: Tunnel) -> None:
+        """Both connections of a tunnel are lost."""
+        self.lasting.discard(tunnel)
+        tunnel.exchange.over()
 
     def failed(self, exchange: IExchange, failed: Failed) -> None:
         """The answer will not come, or not to its end (spec/proxy §3.10, DESIGN §7.15)."""

@@ -204,7 +204,9 @@ class Forward:
         self._connection = None
         self._end()
         exchange.details = "via_upstream"
-        tunnel = Tunnel(exchange, finish.sweep, finish.now, self._tunnel_over)
+        # What was made for the way up is kept for requests to come: there will be none (1 KB).
+        exchange.request.head.memo.clear()
+        tunnel = Tunnel(exchange, finish.sweep, finish.now, finish.tunnel_over)
         # What is being read may itself end one of them.
         upstream = connection.detach(tunnel.upstream)
         client = exchange.detach(tunnel.client, 101)
@@ -213,10 +215,6 @@ class Forward:
         finish.lasting.add(tunnel)
         tunnel.open(client, upstream, switching(exchange.request, head.lines + plan.response_lines))
         return True
-
-    def _tunnel_over(self, tunnel: Tunnel) -> None:
-        self._finish.lasting.discard(tunnel)
-        tunnel.exchange.over()
 
     def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
         connection, self._connection = self._connection, None

@@ -28,6 +28,8 @@ class Timeouts:
     """A connection without a request (``timeout_idle``)."""
     body_rate: float = MIN_BODY_RATE
     """Bytes a second that a client has to send of a body (``min_body_rate``); 0 is none."""
+    stream: float = 0.0
+    """From the request head to the last byte of the answer, or to the end of a tunnel (``timeout_write``)."""
 
 
 @dataclass(frozen=True)

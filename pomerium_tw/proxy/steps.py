@@ -14,6 +14,7 @@ from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request, Rout
 from ..pages import Detail, Way, denial_reply, local_reply, response_for, texts
 from ..session import Identities
 from . import failures, upgrade
+from .again import without_parameters_of
 from .chain import IChainStep
 from .cluster import Endpoint
 from .escaped_slashes import settle
@@ -181,6 +182,9 @@ class AuthorizeStep:
         assert plan is not None  # noqa: S101 - the route step ran
         request, identity = exchange.request, exchange.identity
         decision = exchange.decision = self._check(request, plan.route, identity, exchange.started)
+        if ";" in request[3][1] and decision.outcome is Outcome.ALLOW:
+            asked = without_parameters_of(request)
+            decision = exchange.decision = self._check(asked, plan.route, identity, exchange.started)
         if decision.outcome is Outcome.ALLOW:
             return None
         return Respond(self._answer(exchange, decision, plan.route), "ext_authz_denied")

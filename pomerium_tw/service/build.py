@@ -45,7 +45,7 @@ from .policies import Policies
 from .provider import Provider
 from .routes import build_route, with_checksum
 from .secrets import Secrets
-from .upstreams import build_cluster, check_upstreams
+from .upstreams import build_cluster, check_upstreams, guarded
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,9 @@ class _Builder:
         settings, parts = self._settings, self._parts
         routes = self._routes
         own_cookies = owned_cookie_pattern(settings.cookie_name)
+        reactor = guarded(parts.reactor, settings.upstream_deny_networks)
         clusters = [
-            build_cluster(parts.reactor, route, self._dry.trust, own_cookies) if route.upstreams else None
+            build_cluster(reactor, route, self._dry.trust, own_cookies) if route.upstreams else None
             for route in routes
         ]
         plans = [RoutePlan(route, cluster) for route, cluster in zip(routes, clusters, strict=True)]
@@ -233,6 +234,7 @@ class _Builder:
                 settings.timeout_read,
                 settings.timeout_idle,
                 settings.min_body_rate,
+                settings.timeout_write,
             ),
             response_lines=header_lines(settings.response_headers()),
             clusters=tuple(cluster for cluster in clusters if cluster is not None),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -10,7 +12,12 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from ..model import Route, Upstream
 from ..proxy import Cluster, Endpoint, ResponseRules
 from ..tls import ClientConnection, TrustRoots, client_connection
-from ..transport import TLSEndpoint, client_endpoint, unix_endpoint
+from ..transport import GuardedReactor, TLSEndpoint, client_endpoint, unix_endpoint
+
+
+def guarded(reactor: Any, denied: Sequence[IPv4Network | IPv6Network]) -> Any:
+    """The reactor that upstreams are reached by: one that connects to no address of ``denied``."""
+    return GuardedReactor(reactor, denied) if denied else reactor
 
 
 def build_cluster(

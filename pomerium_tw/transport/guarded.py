@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from twisted.internet.error import ConnectError
 from zope.interface import directlyProvides, providedBy
+
+_THIS_MACHINE = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
 
 
 class ForbiddenAddressError(ConnectError):
@@ -44,6 +46,9 @@ class GuardedReactor:
             raise ForbiddenAddressError(string=f"{host} is not an address") from None
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
+        # 0.0.0.0 and :: lead to this machine, which is forbidden by its other name.
+        if address.is_unspecified:
+            address = _THIS_MACHINE[address.version]
         for network in self._forbidden:
             if address in network:
                 raise ForbiddenAddressError(string=f"{host} is forbidden, being in {network}")

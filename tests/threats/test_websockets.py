@@ -437,6 +437,18 @@ async def test_ws_07_the_upstream_hears_the_client_out_after_it_has_finished(doo
     assert len(side.seen.partition(b"\r\n\r\n")[2]) == 800_004
 
 
+def test_a_proxy_that_stops_does_not_wait_for_websockets() -> None:
+    wire = Wire([sockets("sockets")])
+    wire.send(handshake(b"sockets"))
+    wire.answer(SWITCHED)
+    stopped = wire.door.listener.drain()
+    assert (wire.pipe.lost, wire.upstreams[0][1].lost) == ("closed", "closed")
+    wire.client_closes()
+    wire.upstream_closes()
+    assert stopped.called
+    assert [line["response-code-details"] for line in wire.log] == ["shutdown"]
+
+
 # -- no tunnel
 
 

@@ -56,6 +56,9 @@ def dialled(reactor: Any, endpoint: Any) -> tuple[list[str], list[BaseException]
         (["10.1.2.3", "192.0.2.1"], ["192.0.2.1"]),
         (["::ffff:10.1.2.3"], []),
         (["fe80::1%eth0"], ["fe80::1%eth0"]),
+        (["0.0.0.0"], []),  # noqa: S104 - a name that leads here
+        (["::"], []),
+        (["::ffff:0.0.0.0"], []),
     ],
 )
 def test_a_name_leads_to_allowed_addresses_alone(addresses: list[str], reached: list[str]) -> None:

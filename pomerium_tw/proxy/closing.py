@@ -1,0 +1,100 @@
+"""How a client's connection ends: what was written is read first, in a bounded time (RFC 9112 §9.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol
+
+from .uptake import FLUSH_SECONDS, Uptake
+
+if TYPE_CHECKING:
+    from .http1 import Http1Exchange
+    from .listener import Listener
+
+MAX_DISCARDED = 1024 * 1024
+"""Bytes read away after the last answer, so that the client sees it; after them it is left to wait."""
+LINGER_SECONDS = 5.0
+"""Longest that a client may take to read the last answer while it still sends."""
+
+
+class ClosingConnection(Protocol):
+    """What a client's connection is made of, and its end."""
+
+    # An idle connection holds no more than what differs from these.
+    _ready = False
+    """Nothing is under way, and nothing waits: what arrives begins a request."""
+    _buffer = b""
+    _exchange: Http1Exchange | None = None
+    _producer: IPushProducer | None = None
+    """The flow of the present answer."""
+    _paused = False
+    """We do not read."""
+    _clogged = False
+    """The client does not read."""
+    _uptake: Uptake | None = None
+    """What the client takes of its answers, while it reads slowly or was given its last one."""
+    _read_closed = False
+    """The client sends no more."""
+    _ended = False
+    """Nothing more is answered."""
+    _discarded = 0
+    closing = False
+    """The connection ends after the present answer."""
+    deadline = 0.0
+    """When the listener's sweep looks at this connection (seconds since the epoch); 0 is never."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def _deadline_in(self, seconds: float) -> None:
+        self.deadline = self._listener.now() + seconds
+
+    def throttle(self, producer: IPushProducer) -> None:
+        self._producer = producer
+        if self._clogged:
+            producer.pauseProducing()
+
+    def unthrottle(self) -> None:
+        self._producer = None
+
+    def stopProducing(self) -> None:
+        """The connection is lost, which :meth:`connectionLost` is told as well."""
+
+    def _end(self, *, drain: bool) -> None:
+        """Close once what was written is read.
+
+        ``drain``: the client may still be sending; it gets time to read the answer (RFC 9112 §9.6).
+        """
+        self._exchange = self._producer = None
+        self._buffer = b""
+        self._ready = False
+        self.closing = self._ended = True
+        linger = drain and not self._clogged
+        self._deadline_in(LINGER_SECONDS if linger else FLUSH_SECONDS)
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        if self._paused:
+            self._paused = False
+            transport.resumeProducing()
+        if drain and not self._read_closed:
+            # Over TLS too: close_notify ends one direction (RFC 8446 §6.1).
+            transport.loseWriteConnection()
+        else:
+            transport.loseConnection()
+        self._uptake = self._uptake or Uptake(transport)
+
+    def _discard(self, count: int) -> None:
+        self._discarded += count
+        if self._discarded > MAX_DISCARDED and not self._paused:
+            self._paused = True
+            transport: Any = self.transport
+            transport.pauseProducing()
+
+    def abort(self) -> None:
+        self._ended = True
+        self._ready = False
+        self._buffer = b""
+        transport: Any = self.transport
+        transport.abortConnection()
