@@ -30,17 +30,20 @@ class Authorizer:
 
         ``now``: seconds since the epoch, for the log.
         """
-        evaluate = self._evaluate.get(route.id)
-        if evaluate is None:
-            decision = NO_POLICY
-        else:
-            evaluation = evaluate(request, identity)
-            found = self._decided.get(id(evaluation))
-            decision = self._decide(evaluation) if found is None else found[1]
+        decision = self.decide(request, route, identity)
         self._log.record(now, request, route, identity, decision)
         return decision
 
-    def _decide(self, evaluation: Evaluation) -> Decision:
+    def decide(self, request: Request, route: Route, identity: Identity) -> Decision:
+        """The same, not logged: for what was let through before and is only looked at again."""
+        evaluate = self._evaluate.get(route.id)
+        if evaluate is None:
+            return NO_POLICY
+        evaluation = evaluate(request, identity)
+        found = self._decided.get(id(evaluation))
+        return self._climb(evaluation) if found is None else found[1]
+
+    def _climb(self, evaluation: Evaluation) -> Decision:
         decision = decide(evaluation)
         if len(self._decided) < MAX_DECISIONS:
             self._decided[id(evaluation)] = (evaluation, decision)

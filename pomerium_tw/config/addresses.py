@@ -90,6 +90,8 @@ def parse_address(value: Any, default_port: int) -> Address:
     else:
         host, colon, rest = written.partition(":")
         port = rest if colon else None
+        if host.isdigit() and not colon:
+            raise DecodeError("this is a port without its colon", f"write :{host}")
         if host and not _LABELS.fullmatch(host.lower()):
             raise DecodeError("this is not a host name or IP address", hint)
     return Address(host.lower(), default_port if port is None else _port(port, hint))
@@ -276,6 +278,8 @@ def _weight(written: str) -> int:
 def authority(value: Any) -> str:
     """``host`` or ``host:port`` as it is written; blank text stands for none."""
     found = text(value).strip()
+    if "/" in found:
+        raise DecodeError("a host is expected here, not a URL", "write app.example.com, or with :port")
     if found:
         host_and_port(found)
     return found

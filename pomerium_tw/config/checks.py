@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from . import pem
 from .files import SecretFile
@@ -33,6 +34,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _record_types(settings)
     yield from _listeners(settings)
     yield from _trust(settings)
+    yield from _denied_upstreams(settings)
     yield from _websocket_origins(settings)
     yield from _equal_routes(settings)
 
@@ -171,6 +173,20 @@ def _trust(settings: Settings) -> Iterator[Finding]:
         if network.prefixlen == 0:
             message = "every address is in this network: callers may name any address as theirs"
             yield Finding((networks, index), message, "name the networks of your proxies", warning=True)
+
+
+def _denied_upstreams(settings: Settings) -> Iterator[Finding]:
+    """Upstreams named by an address that none may have; what names resolve to is seen when connecting."""
+    for path, route in settings.all_routes if settings.upstream_deny_networks else ():
+        for index, upstream in enumerate(route.upstreams):
+            try:
+                address = ip_address(upstream.host.strip("[]"))
+            except ValueError:
+                continue
+            for network in settings.upstream_deny_networks:
+                if address in network:
+                    message = f"this upstream is never connected to: upstream_deny_networks has {network}"
+                    yield Finding((*path, "to", index), message, "remove one of the two")
 
 
 def _websocket_origins(settings: Settings) -> Iterator[Finding]:

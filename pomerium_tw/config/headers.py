@@ -38,7 +38,7 @@ def header_name(value: Any) -> str:
     """A field name (RFC 9110 §5.1)."""
     name = text(value)
     if not _TOKEN.fullmatch(name):
-        raise DecodeError("this is not a header name")
+        raise DecodeError("this is not a header name", "write one such as X-Request-Start, without a colon")
     return name
 
 

@@ -36,6 +36,13 @@ _ENTRIES: Mapping[str, type[BaseModel]] = {
     "rewrite_response_headers": HeaderRewriteSettings,
 }
 """Keys whose value, or entries, are mappings with keys of their own."""
+_INSTEAD: Mapping[str, str] = {
+    "redirect": "to",
+    "response": "to",
+    "regex_rewrite_pattern": "regex_rewrite_substitution",
+    "host_path_regex_rewrite_pattern": "host_path_regex_rewrite_substitution",
+}
+"""A key of a route → the one that seems to be at fault where it is the first that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +114,9 @@ class _Loader:
         routes: dict[str, list[RouteSettings]] = {name: [] for name in ROUTE_LISTS}
         for path, keys in self._triage.routes:
             route = self._decode(RouteSettings, keys, path)
-            # What should stand in the place of an upstream has a fault: its absence is no second one.
-            if not self._failed.isdisjoint({(*path, "redirect"), (*path, "response")}):
-                self._failed.add((*path, "to"))
+            self._failed.update(
+                (*path, other) for name, other in _INSTEAD.items() if (*path, name) in self._failed
+            )
             self._report(path, route_checks.findings(route))
             routes[str(path[0])].append(route)
         settings = self._decode(Settings, {**self._triage.settings, **routes}, ())
@@ -142,11 +149,17 @@ class _Loader:
             mapping = _named(path[:-1])
             near = nearest(str(path[-1]), _ENTRIES[mapping].model_fields)
             message = f"{mapping}: there is no key {path[-1]}"
-            return Problem(self._positions.key(path), message, f"did you mean {near}?" if near else "")
+            hint = f"did you mean {near}?" if near else _keys_hint(mapping)
+            return Problem(self._positions.key(path), message, hint)
         if details["type"] == "missing":
             return Problem(self._positions.value(path), f"{_named(path[:-1])}: {path[-1]} is missing")
         if details["type"] in {"model_type", "model_attributes_type"}:
-            return Problem(self._positions.value(path), f"{_named(path)}: a mapping is expected here")
+            name = _named(path)
+            return Problem(
+                self._positions.value(path), f"{name}: a mapping is expected here", _keys_hint(name)
+            )
+        if details["type"] == "tuple_type":
+            return Problem(self._positions.value(path), f"{_named(path)}: a list is expected here")
         return Problem(self._positions.value(path), f"{_named(path)}: {details['msg']}")
 
     def _report(self, at: KeyPath, findings: Iterable[Finding]) -> None:
@@ -163,6 +176,10 @@ def _named(path: KeyPath) -> str:
     """The key that a person wrote: the last name of a path."""
     names = [part for part in path if isinstance(part, str)]
     return names[-1] if names else "configuration"
+
+
+def _keys_hint(mapping: str) -> str:
+    return f"its keys are: {', '.join(_ENTRIES[mapping].model_fields)}" if mapping in _ENTRIES else ""
 
 
 def _by_place(problem: Problem) -> tuple[str, int, int]:

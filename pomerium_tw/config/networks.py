@@ -24,7 +24,8 @@ def network(value: Any) -> Network:
         found = ipaddress.ip_network(written, strict=False)
     except ValueError:
         raise DecodeError(
-            "this is not an address or a network", "write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32"
+            "this is not an address or a network",
+            "write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32, and several as a list",
         ) from None
     mapped = getattr(found.network_address, "ipv4_mapped", None)
     if mapped is None:

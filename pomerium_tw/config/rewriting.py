@@ -22,6 +22,7 @@ _DOT_SEGMENT = re.compile(r"(?:^|/)(?:\.|%2[Ee]){1,2}(?:[/;]|$)")
 _PATH = re.compile(r"[\x21-\x7e]*")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _REFERENCE = re.compile(r"\\(.?)", re.DOTALL)
+_LACKING = frozenset(("", "invalid perl operator", "invalid escape sequence"))
 _HOST_PART = re.compile(r"[A-Za-z0-9_.:\[\]-]*")
 
 
@@ -34,11 +35,17 @@ def regex(value: Any) -> str:
     options.log_errors = False
     try:
         re2.compile(pattern, options)
-    except re2.error:
-        raise DecodeError(
-            "this is not a regular expression of RE2", "RE2 has no look-around and no back-references"
-        ) from None
+    except re2.error as error:
+        raise DecodeError("this is not a regular expression of RE2", _regex_hint(error)) from None
     return pattern
+
+
+def _regex_hint(error: re2.error) -> str:
+    """RE2's reason, without the piece of the pattern that it quotes."""
+    reason = error.args[0].partition(b":")[0].decode("ascii", "replace") if error.args else ""
+    if reason in _LACKING:
+        return "RE2 has no look-around and no back-references"
+    return f"RE2 says: {reason}"
 
 
 def groups_of(pattern: str) -> int:

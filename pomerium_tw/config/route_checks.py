@@ -11,6 +11,7 @@ from .rewriting import groups_of, highest_group
 from .route_settings import RouteSettings
 
 _TOKEN = re.compile(rb"[\x21-\x7e]+")
+_DOLLAR_GROUP = re.compile(r"\$[0-9{]")
 _ANSWERS = ("to", "redirect", "response")
 _HOSTS = ("host_rewrite", "host_rewrite_header", "host_path_regex_rewrite_pattern", "preserve_host_header")
 """What makes the Host for the upstream, the first one first (spec/proxy §3.3)."""
@@ -105,6 +106,9 @@ def _substitution(route: RouteSettings, stem: str) -> Iterator[Finding]:
             message = f"{replacement} has no effect without {pattern}"
             yield Finding((replacement,), message, f"set {pattern}", warning=True)
         return
+    if groups_of(getattr(route, pattern)) and _DOLLAR_GROUP.search(getattr(route, replacement)):
+        message = f"$1 and its like are plain text in {replacement}"
+        yield Finding((replacement,), message, "write \\1 for the first group", warning=True)
     groups, wanted = groups_of(getattr(route, pattern)), highest_group(getattr(route, replacement))
     if wanted > groups:
         message = f"{replacement} names the group {wanted}, {pattern} has {groups}"

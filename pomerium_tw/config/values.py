@@ -76,7 +76,9 @@ def number(value: Any) -> int:
         return value
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         return int(value)
-    raise DecodeError(f"a whole number is expected here, not {kind_of(value)}")
+    raise DecodeError(
+        f"a whole number is expected here, not {kind_of(value)}", "write digits alone, without a unit: 10000"
+    )
 
 
 def count(value: Any) -> int:
@@ -165,7 +167,7 @@ def choice(
         if found is None:
             raise DecodeError(f"this is not a value of {key}", f"use one of: {offered}")
         if found in not_built:
-            raise DecodeError(f"{key}: {found} is not built yet", f"use one of: {offered}")
+            raise DecodeError(f"{found} is not built yet", f"use one of: {offered}")
         return found
 
     return decode

@@ -10,10 +10,10 @@ from .finish import Finish
 from .forward import Forward
 from .generation import Generation, Timeouts
 from .head import HeadError
-from .header_names import HeadRules, alias
+from .header_names import HeadRules, alias, header_lines
 from .listener import Listener
 from .longlived import LongLived
-from .plan import RoutePlan, header_lines
+from .plan import RoutePlan
 from .response import ResponseRules
 from .router import Router
 from .secure_redirect import RedirectListener

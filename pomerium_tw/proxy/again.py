@@ -44,8 +44,6 @@ class Again:
         identity = self._identities.from_cookies(head, self._cookie_name, head.host, plan.route.idp_id)
         if identity.session_id != exchange.identity.session_id:
             return False
-        now, asked = self._identities.now(), without_parameters_of(request)
-        return all(
-            self._authorizer.check(each, plan.route, identity, now).outcome is Outcome.ALLOW
-            for each in ((request,) if asked is request else (request, asked))
-        )
+        asked = {id(each): each for each in (request, without_parameters_of(request))}
+        decide = self._authorizer.decide
+        return all(decide(each, plan.route, identity).outcome is Outcome.ALLOW for each in asked.values())

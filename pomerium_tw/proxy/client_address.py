@@ -32,6 +32,16 @@ class Trust:
     """Put the connection's own peer behind whom it named; otherwise (``skip_xff_append``) what came goes on
     as it came, from everybody where no :attr:`networks` say from whom."""
 
+    @classmethod
+    def of(cls, hops: int, networks: tuple[Network, ...], *, append: bool) -> Trust:
+        """NO_TRUST itself where it says the same: who compares need not look inside."""
+        trust = cls(hops, networks, append)
+        return NO_TRUST if trust == NO_TRUST else trust
+
+
+NO_TRUST = Trust()
+"""Nobody is believed: the connection's own end is the one who asks."""
+
 
 class Client(NamedTuple):
     """Who asks, and how, as far as we believe it."""

@@ -74,7 +74,7 @@ class IExchange(Protocol):
     def send_head(
         self, status: int, line: bytes, lines: bytes, *, chunked: bool, data: bytes = b"", end: bool = False
     ) -> None:
-        """Begin the answer.
+        """Begin the answer; the request's id goes with it.
 
         ``line``: status code and reason phrase. ``lines``: header lines with their CRLFs, Content-Length
         among them unless ``chunked`` says that the length is not known. ``data`` and ``end``: body bytes at

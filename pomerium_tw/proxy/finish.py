@@ -46,16 +46,8 @@ class Finish:
     def upstream_head(self, exchange: IExchange, head: ResponseHead, data: bytes, *, end: bool) -> None:
         """Send an upstream's head on, with our headers written over its own."""
         exchange.details = "via_upstream"
-        plan = exchange.plan
-        own = plan.response_lines if plan is not None else b""
-        exchange.send_head(
-            head.status,
-            head.status_line,
-            b"%b%bX-Request-Id: %b\r\n" % (head.lines, own, exchange.request[0].encode()),
-            chunked=head.length is None and head.status not in (204, 304) and exchange.request[1] != "HEAD",
-            data=data,
-            end=end,
-        )
+        unsized = head.length is None and head.status not in (204, 304) and exchange.request[1] != "HEAD"
+        exchange.send_head(head.status, head.status_line, head.lines, chunked=unsized, data=data, end=end)
 
     # -- answers of our own
 
@@ -75,10 +67,10 @@ class Finish:
         )
 
     def own_lines(self, exchange: IExchange) -> bytes:
-        """Date, request id and the configured headers of an answer that we make."""
+        """Date and the configured headers of an answer that we make."""
         plan = exchange.plan
         configured = plan.response_lines if plan is not None else exchange.generation.response_lines
-        return b"Date: %b\r\n%bX-Request-Id: %b\r\n" % (self.date(), configured, exchange.request.id.encode())
+        return b"Date: %b\r\n%b" % (self.date(), configured)
 
     def date(self) -> bytes:
         second = int(self.now())

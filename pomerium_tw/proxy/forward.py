@@ -29,7 +29,7 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 class Forward:
     """Outcome of a step: send the request on. Carries itself out: the conversation with the upstream.
 
-    Implements BodySink, Answer and Waiting.
+    Implements BodySink, Answer, Waiting and Lasting.
     """
 
     # Most exchanges have no body and are answered in one piece: they set none of these.
@@ -39,6 +39,7 @@ class Forward:
     _uploading = False
     _answered = False
     _throttling = False
+    _lasting = False
     _over = False
     _counting_from = 0.0
     """The route's time-out counts from the end of the request: an upload takes as long as it takes."""
@@ -50,7 +51,7 @@ class Forward:
         self._upgrade = upgrade
 
     def carry_out(self, exchange: IExchange, finish: Finish) -> None:
-        self._exchange = exchange
+        self.exchange = exchange
         self._finish = finish
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
@@ -70,12 +71,16 @@ class Forward:
 
     def _deadline(self, now: float) -> float:
         """The next one: the answer in full within the route's time-out, no silence past the idle one."""
-        route = self._exchange.plan.route  # type: ignore[union-attr]  # the route step ran
-        limit, idle = route.timeout, route.idle_timeout
-        if not limit or self._uploading:
-            return now + idle if idle else 0.0
-        late = self._counting_from + limit
-        return late if not idle or late < now + idle else now + idle
+        exchange = self.exchange
+        route = exchange.plan.route  # type: ignore[union-attr]  # the route step ran
+        limit, idle, longest = route.timeout, route.idle_timeout, exchange.generation.timeouts.stream
+        at = now + idle if idle else 0.0
+        if limit and not self._uploading:
+            late = self._counting_from + limit
+            at = late if not at or late < at else at
+        if longest and (not at or exchange.started + longest < at):
+            at = exchange.started + longest
+        return at
 
     def _touch(self) -> None:
         deadline = self._deadline(self._finish.now())
@@ -109,19 +114,19 @@ class Forward:
         self._connection_made()
         if not self._over:
             self._end()
-            self._finish.failed(self._exchange, failures.of_connect_failure(failure))
+            self._finish.failed(self.exchange, failures.of_connect_failure(failure))
 
     def _failed(self, failure: Failure) -> None:
         """Something of ours failed: the exchange is not left without an answer."""
-        log.failure("forwarding failed", failure, request_id=self._exchange.request.id)
+        log.failure("forwarding failed", failure, request_id=self.exchange.request.id)
         if not self._over:
             self._end()
             self._drop_connection()
-            self._finish.internal_error(self._exchange)
+            self._finish.internal_error(self.exchange)
 
     def _send(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        exchange = self._exchange
+        exchange = self.exchange
         connection.send(
             self,
             self._head,
@@ -140,13 +145,13 @@ class Forward:
         connection = self._connection
         if connection is not None and connection.alive:
             self._touch()
-            connection.write(encode_chunk(data) if self._exchange.request.head.chunked else data)
+            connection.write(encode_chunk(data) if self.exchange.request.head.chunked else data)
 
     def body_end(self) -> None:
         connection = self._connection
         self._uploading = False
         if connection is not None and connection.alive:
-            if self._exchange.request.head.chunked:
+            if self.exchange.request.head.chunked:
                 connection.write(LAST_CHUNK)
             connection.unthrottle()
             connection.sent()
@@ -169,7 +174,7 @@ class Forward:
     # -- the answer
 
     def answer_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         self._answered = True
         if end:
             self._answer_over()
@@ -179,15 +184,18 @@ class Forward:
         self._throttling = True
         self._finish.upstream_head(exchange, head, data, end=False)
         exchange.throttle(self._connection)  # type: ignore[arg-type]  # it is answering
+        if head.event_stream and not self._over:
+            self._lasting = True
+            self._finish.lasting.add(self)
 
     def answer_data(self, data: bytes) -> None:
         if not self._over:
             self._touch()
-        self._exchange.send_data(data)
+        self.exchange.send_data(data)
 
     def answer_end(self, trailers: bytes) -> None:
         self._answer_over()
-        self._exchange.send_end(trailers)
+        self.exchange.send_end(trailers)
 
     def _answer_over(self) -> None:
         connection, self._connection = self._connection, None
@@ -197,7 +205,7 @@ class Forward:
         self._end()
 
     def answer_switched(self, block: bytes, head: ResponseHead, data: bytes) -> bool:
-        exchange, connection, finish = self._exchange, self._connection, self._finish
+        exchange, connection, finish = self.exchange, self._connection, self._finish
         plan = exchange.plan
         if not accepted(exchange.request, block) or connection is None or plan is None:
             return False
@@ -213,7 +221,7 @@ class Forward:
         if data:
             tunnel.upstream.data_received(data)
         finish.lasting.add(tunnel)
-        tunnel.open(client, upstream, switching(exchange.request, head.lines + plan.response_lines))
+        tunnel.open(client, upstream, switching(exchange.request, head.lines))
         return True
 
     def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
@@ -225,26 +233,42 @@ class Forward:
             self._connect()
             return
         self._end()
-        self._finish.failed(self._exchange, failed)
+        self._finish.failed(self.exchange, failed)
 
     def _repeatable(self) -> bool:
         """Whether the request may be sent again on a new connection: safe, and still at hand in full."""
-        request = self._exchange.request
+        request = self.exchange.request
         return request.method in _REPEATABLE and not (request.head.content_length or request.head.chunked)
 
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed, of this or of its connection."""
-        route = self._exchange.plan.route  # type: ignore[union-attr]
-        late = bool(route.timeout) and not self._uploading and self._counting_from + route.timeout <= now
+        complete = not self._uploading
+        timeout = self.exchange.plan.route.timeout  # type: ignore[union-attr]  # the route step ran
+        longest = self.exchange.generation.timeouts.stream
+        if longest and self.exchange.started + longest <= now:
+            failed = failures.too_long(request_complete=complete)
+        elif timeout and complete and self._counting_from + timeout <= now:
+            failed = failures.TIMEOUT
+        else:
+            failed = failures.idle(request_complete=complete)
         self._end()
         self._drop_connection()
-        failed = failures.TIMEOUT if late else failures.idle(request_complete=not self._uploading)
-        self._finish.failed(self._exchange, failed)
+        self._finish.failed(self.exchange, failed)
 
     def _end(self) -> None:
         self._over = True
         if self._connecting is not None:
             self._finish.sweep.discard(self)
+        if self._lasting:
+            self._lasting = False
+            self._finish.lasting.discard(self)
         if self._throttling:
             self._throttling = False
-            self._exchange.unthrottle()
+            self.exchange.unthrottle()
+
+    def close(self, details: str) -> None:
+        """What was allowed when it began is no longer (DESIGN §7.7)."""
+        self._end()
+        self._drop_connection()
+        self.exchange.details = details
+        self.exchange.reset()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .body_rate import MIN_BODY_RATE
-from .client_address import Trust
+from .client_address import NO_TRUST, Trust
 from .cluster import Cluster
 from .exchange import IExchange
 from .header_names import HeadRules
@@ -44,7 +44,7 @@ class Generation:
     """Whether an exchange that was let through would be now (DESIGN §7.7)."""
     head_rules: HeadRules = field(default_factory=HeadRules)
     target_rules: TargetRules = field(default_factory=TargetRules)
-    trust: Trust = field(default_factory=Trust)
+    trust: Trust = NO_TRUST
     timeouts: Timeouts = field(default_factory=Timeouts)
     response_lines: bytes = b""
     """Configured response headers of answers that belong to no route."""

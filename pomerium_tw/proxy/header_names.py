@@ -171,6 +171,13 @@ class HeadRules:
         }
 
 
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Header lines with their CRLFs; names and values were validated when the configuration was read."""
+    return b"".join(
+        b"%b: %b\r\n" % (name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()
+    )
+
+
 def nominable(token: bytes) -> bool:
     """Whether ``Connection`` may keep it from being passed on (RFC 9110 §7.6.1; spec/threats HS-05)."""
     return token not in _NOT_NOMINABLE

@@ -126,9 +126,10 @@ class Http1Exchange(Exchange):
             # Nearly every answer: all there, its length told, and another request may follow.
             if data and self.request[1] != "HEAD" and status not in (204, 304):
                 self.sent = len(data)
-                connection.write(b"HTTP/1.1 %b\r\n%b\r\n%b" % (line, lines, data))
             else:
-                connection.write(b"HTTP/1.1 %b\r\n%b\r\n" % (line, lines))
+                data = b""
+            request_id = self.request[0].encode()
+            connection.write(b"HTTP/1.1 %b\r\n%bX-Request-Id: %b\r\n\r\n%b" % (line, lines, request_id, data))
             self.answered = True
             self._sink = None
             connection.exchange_answered(self, False)
@@ -142,8 +143,15 @@ class Http1Exchange(Exchange):
             self._closes = True
             extra += b"Connection: close\r\n"
         connection.write(
-            b"HTTP/1.1 %b\r\n%b%b\r\n%b%b"
-            % (line, lines, extra, self._framed(data), self._ending() if end else b"")
+            b"HTTP/1.1 %b\r\n%bX-Request-Id: %b\r\n%b\r\n%b%b"
+            % (
+                line,
+                lines,
+                self.request.id.encode(),
+                extra,
+                self._framed(data),
+                self._ending() if end else b"",
+            )
         )
         if end:
             self._finish()

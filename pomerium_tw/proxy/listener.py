@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from .sweep import Sweep
 log = Logger("pomerium.proxy")
 
 _ID_BATCH = 256
+_UUID = re.compile("(.{8})(.{4})(.{4})(.{4})(.{12})")
 _FREE_BITS = int("ffffffffffff0fff3fffffffffffffff" * _ID_BATCH, 16)
 _FIXED_BITS = int("00000000000040008000000000000000" * _ID_BATCH, 16)
 
@@ -35,20 +37,14 @@ class RequestIds:
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._random = random
-        self._hex = ""
-        self._at = 0
+        self._drawn: list[str] = []
 
     def __call__(self) -> str:
-        at = self._at
-        if at >= len(self._hex):
+        if not self._drawn:
             # Version and variant of all of them in one go.
             drawn = int.from_bytes(self._random(16 * _ID_BATCH), "big") & _FREE_BITS | _FIXED_BITS
-            self._hex = f"{drawn:0{32 * _ID_BATCH}x}"
-            at = 0
-        self._at = at + 32
-        h = self._hex
-        front = f"{h[at : at + 8]}-{h[at + 8 : at + 12]}-{h[at + 12 : at + 16]}"
-        return f"{front}-{h[at + 16 : at + 20]}-{h[at + 20 : at + 32]}"
+            self._drawn = _UUID.sub(r"\1-\2-\3-\4-\5 ", f"{drawn:0{32 * _ID_BATCH}x}").split()
+        return self._drawn.pop()
 
 
 class Listener(Factory):

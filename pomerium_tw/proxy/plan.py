@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 from ..model import Reply, Request, Route, Upstream
 from .answers import answer_of
 from .cluster import Cluster
-from .header_names import alias
+from .header_names import alias, header_lines
 from .patterns import Patterns
 from .rewriting import HostSource, path_rewrite
 
@@ -29,12 +29,14 @@ class RoutePlan:
         "cluster",
         "lines_by_path",
         "matches",
+        "name",
         "response_lines",
         "route",
     )
 
     def __init__(self, route: Route, cluster: Cluster | None) -> None:
         self.route = route
+        self.name = route.name
         self.cluster = cluster
         """None of routes that answer by themselves."""
         self.answer: Callable[[Request], Reply] | None = answer_of(route)
@@ -55,10 +57,6 @@ class RoutePlan:
         self._appended = not route.preserve_host_header
         self.lines_by_path = self._host_source is not None and self._host_source.by_path
         """Whether :meth:`lines` depend on the path, so that nobody may keep them for another."""
-
-    @property
-    def name(self) -> str:
-        return self.route.name
 
     # -- the request head that goes upstream
 
@@ -117,13 +115,6 @@ def _matcher(route: Route) -> Matcher:
         return lambda path: path == wanted
     prefix = route.prefix or "/"
     return lambda path: path.startswith(prefix)
-
-
-def header_lines(headers: Mapping[str, str]) -> bytes:
-    """Header lines with their CRLFs; names and values were validated when the configuration was read."""
-    return b"".join(
-        b"%b: %b\r\n" % (name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()
-    )
 
 
 def _remover(names: Collection[bytes], prefix: bytes = b"") -> re.Pattern[bytes] | None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..model import ClientCertificate, Head, Peer, Request, Target
-from .client_address import Client, client_of
+from .client_address import NO_TRUST, Client, client_of
 from .head import HeadError, parse_head
 from .target import MAX_TARGET_BYTES, parse_request_line, parse_target
 
@@ -35,11 +35,12 @@ _tuple = tuple.__new__
 class RequestReader:
     """Reads the requests of one connection. Header blocks repeat, request lines do not."""
 
-    __slots__ = ("_listener", "_memo", "certificate", "peer")
+    __slots__ = ("_listener", "_memo", "_own", "certificate", "peer")
 
     def __init__(self, listener: Listener, peer: Peer) -> None:
         self._listener = listener
         self._memo: dict[bytes, tuple[Generation, Head, Client]] = {}
+        self._own: Client | None = None
         self.peer = peer
         """The connection's own."""
         self.certificate: ClientCertificate | None = None
@@ -73,12 +74,21 @@ class RequestReader:
         if known is not None and known[0] is generation:
             return known[1], known[2]
         head = parse_head(fields, generation.head_rules)
-        client = client_of(head, self.peer, self._listener.scheme, generation.trust)
+        trust = generation.trust
+        if trust is NO_TRUST:
+            client = self._own or self._alone()
+        else:
+            client = client_of(head, self.peer, self._listener.scheme, trust)
         if len(fields) <= MEMO_BYTES:
             if len(memo) >= MEMO_BLOCKS:
                 del memo[next(iter(memo))]
             memo[fields] = (generation, head, client)
         return head, client
+
+    def _alone(self) -> Client:
+        """Who asks where no proxy in front of us may tell: always the same."""
+        client = self._own = Client(self.peer, self._listener.scheme, self.peer.address.encode("ascii"))
+        return client
 
     def forget(self) -> bool:
         """Whether anything was remembered that is forgotten now."""

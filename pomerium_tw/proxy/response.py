@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..model import Route
 from .head import MAX_HEAD_BYTES, MAX_HEADERS
-from .header_names import HEADER_LINE, alias
+from .header_names import HEADER_LINE, alias, header_lines
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -28,6 +28,7 @@ _DROPPED = frozenset(
 )
 
 
+_EVENTS = b"text/event-stream"
 _LENGTH_ONLY = frozenset((b"content-length",))
 _NOT_NOMINABLE = frozenset(
     (b"content-length", b"content-type", b"content-encoding", b"set-cookie", b"location")
@@ -46,12 +47,14 @@ class ResponseHead(NamedTuple):
     status_line: bytes
     """Code and reason phrase as sent downstream."""
     lines: bytes
-    """Header lines that go downstream; Content-Length among them when it is known."""
+    """Header lines that go downstream, the route's own among them; Content-Length when it is known."""
     length: int | None
     """Declared body length in bytes."""
     chunked: bool
     reusable: bool
     """The connection may carry another request after this answer."""
+    event_stream: bool
+    """It lasts as long as somebody listens (``text/event-stream``)."""
 
 
 Rewrites = Mapping[bytes, tuple[tuple[bytes, bytes], ...]]
@@ -68,6 +71,8 @@ class ResponseRules:
     own_cookies: re.Pattern[bytes] | None = None
     """Full-matches the names of cookies that are ours: no upstream may set one."""
     rewrites: Rewrites = field(default_factory=lambda: _NO_REWRITES)
+    added: bytes = b""
+    """Header lines that every answer gets."""
 
     @classmethod
     def of(cls, route: Route, own_cookies: re.Pattern[bytes] | None = None) -> ResponseRules:
@@ -77,7 +82,7 @@ class ResponseRules:
             name = rule.header.lower().encode("ascii")
             rewrites[name] = (*rewrites.get(name, ()), (rule.prefix.encode(), rule.value.encode()))
         overwritten = frozenset(name.lower().encode("ascii") for name in route.set_response_headers)
-        return cls(overwritten, own_cookies, rewrites)
+        return cls(overwritten, own_cookies, rewrites, header_lines(route.set_response_headers))
 
     def rewritten(self, name: bytes, line: bytes, value: bytes) -> bytes:
         """``line`` with the beginning of its ``value`` replaced, where a rule says so."""
@@ -125,7 +130,19 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
     ]
     # HTTP/1.0 upstreams close unless they say otherwise; so does an answer that ends with its connection.
     kept = b"close" not in tokens and (match[1] == b"1" or b"keep-alive" in tokens)
-    return ResponseHead(status, match[2] + b" " + (match[3] or b""), b"".join(passed), length, chunked, kept)
+    passed.append(rules.added)
+    return ResponseHead(
+        status,
+        match[2] + b" " + (match[3] or b""),
+        b"".join(passed),
+        length,
+        chunked,
+        kept,
+        any(
+            name == b"content-type" and value[:17].lower() == b"text/event-stream"
+            for name, _, value in fields
+        ),
+    )
 
 
 def _framing(lengths: list[bytes], codings: list[bytes]) -> tuple[int | None, bool]:

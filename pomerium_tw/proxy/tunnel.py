@@ -161,7 +161,8 @@ class Tunnel:
         self._now = now
         self._ended: Callable[[Tunnel], None] | None = ended
         self._idle = plan.route.idle_timeout
-        self._limit = exchange.started + plan.route.timeout if plan.route.timeout else 0.0
+        limits = [each for each in (plan.route.timeout, exchange.generation.timeouts.stream) if each]
+        self._limit = exchange.started + min(limits) if limits else 0.0
         self.closing = False
         """Nothing more is taken from either side."""
         self.deadline = 0.0
@@ -242,7 +243,7 @@ class Tunnel:
             self.close("max_duration_timeout" if late else "stream_idle_timeout")
 
     def _touch(self) -> None:
-        """The next deadline: no silence past the idle time-out, and nothing at all past the route's."""
+        """The next deadline: no silence past the idle time-out, nothing at all past the other ones."""
         deadline = self._limit
         if self._idle:
             silent = self._now() + self._idle

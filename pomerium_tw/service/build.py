@@ -226,8 +226,8 @@ class _Builder:
                 settings.path_with_escaped_slashes_action,
                 escaped_slashes_by_route=any(route.escaped_slashes is not None for route in routes),
             ),
-            trust=Trust(
-                settings.xff_num_trusted_hops, settings.trusted_proxies, not settings.skip_xff_append
+            trust=Trust.of(
+                settings.xff_num_trusted_hops, settings.trusted_proxies, append=not settings.skip_xff_append
             ),
             timeouts=Timeouts(
                 settings.timeout_header,

@@ -21,6 +21,9 @@ MAX_REMEMBERED_HANDLES = 50_000
 FRESH_HANDLE_SECONDS = 60.0
 """Age up to which a handle may be ahead of the mirror; an older one that is not known is simply not known."""
 
+_Known = tuple[Identity, int, float, str, str]
+"""Who a header block names: caller, version of what is known, end, and what was asked: cookie, provider."""
+
 
 class Identities:
     """Looks callers up in the databroker's mirror.
@@ -40,6 +43,8 @@ class Identities:
         """Session id → the identity, and the records that it was made of or that were missed."""
         self._made_of: dict[Key, set[str]] = {}
         """The other way round: record → ids of the sessions that it concerns."""
+        self._version = 0
+        """Counts the changes of callers that were seen."""
         self._listeners: list[Callable[[str], None]] = []
         mirror.on_change(self._changed)
 
@@ -55,28 +60,23 @@ class Identities:
         """
         if head.cookie is None:
             return ANONYMOUS
-        # The same header block names the same caller while his records stand; saves 8 of 60 µs.
-        remembered: tuple[tuple[str, str, str], Identity] | None = head.memo.get(self)
-        if remembered is not None and remembered[0] == (cookie_name, host, idp_id):
-            identity = remembered[1]
-            if self._stands(identity):
-                return identity
+        # The same header block names the same caller while no caller's records changed; saves 8 of 60 µs.
+        known: _Known | None = head.memo.get(self)
+        if (
+            known is not None
+            and known[1] == self._version
+            and known[2] > self.now()
+            and known[3] == cookie_name
+            and known[4] == idp_id
+            and self._mirror.available
+        ):
+            return known[0]
         for value in cookie_values(head.cookie, cookie_name):
             identity = self.from_handle_text(value, host, idp_id)
             if identity is not ANONYMOUS:
-                head.memo[self] = ((cookie_name, host, idp_id), identity)
+                head.memo[self] = (identity, self._version, identity.expires_at, cookie_name, idp_id)
                 return identity
         return ANONYMOUS
-
-    def _stands(self, identity: Identity) -> bool:
-        """Whether an identity that was built before is still the one of its session, and may be believed."""
-        found = self._identities.get(identity.session_id)
-        return (
-            found is not None
-            and found[0] is identity
-            and identity.expires_at > self.now()
-            and self._mirror.available
-        )
 
     def from_handle_text(self, text: str, host: str, idp_id: str) -> Identity:
         """The caller behind a handle that was issued for ``host`` and the route's provider.
@@ -152,6 +152,7 @@ class Identities:
                 listener(session_id)
 
     def _forget(self, session_id: str) -> None:
+        self._version += 1
         _identity, asked = self._identities.pop(session_id)
         for key in asked:
             sessions = self._made_of[key]

@@ -89,11 +89,11 @@ _MOVING = {
 }
 """Fields that differ from one exchange to the next; see :mod:`.template`."""
 
-_OF_HEAD: dict[str, Callable[[Request], str]] = {
-    "authority": lambda request: request.authority,
-    "user-agent": lambda request: request.head.text(b"user-agent"),
-    "referer": lambda request: request.head.text(b"referer").partition("?")[0],
-    "forwarded-for": lambda request: request.head.text(b"x-forwarded-for"),
+_OF_HEAD: dict[str, Callable[[Head], str]] = {
+    "authority": lambda head: head.authority,
+    "user-agent": lambda head: head.text(b"user-agent"),
+    "referer": lambda head: head.text(b"referer").partition("?")[0],
+    "forwarded-for": lambda head: head.text(b"x-forwarded-for"),
 }
 """Fields that depend on the header block alone."""
 
@@ -117,22 +117,21 @@ class AccessLog:
     ) -> None:
         fields = tuple(fields)
         self._enabled = enabled
-        self._write = writer.line
+        self._later = writer.later
         self._debug = debug
-        self._stamp = Stamp()
         headers = header_fragment(fields)
-        names = {"quote": quote, "escaped": escaped, "headers": headers}
+        names = {"quote": quote, "escaped": escaped, "headers": headers, "stamp": Stamp()}
         line = Line(
-            "exchange, ended, level, time",
-            "request = exchange.request; request_id, method, _, target, _, peer, *_ = request",
-            '{{"level":"{level}","time":"{time}","message":"http-request","service":"proxy"',
+            "exchange, ended, level",
+            "request_id, method, _, target, head, peer, *_ = exchange.request",
+            '{{"level":"{level}","time":"{stamp(ended)}","message":"http-request","service":"proxy"',
             _MOVING,
             _OF_HEAD,
             _remembered,
-            "request",
+            "head",
             names,
         )
-        self._line = line.compile(fields, "}}" if headers is None else "{headers(request.head)}}}")
+        self._line = line.compile(fields, "}}" if headers is None else "{headers(head)}}}")
 
     def record(self, exchange: Access, ended: float) -> None:
         """``ended``: seconds since the epoch."""
@@ -143,18 +142,18 @@ class AccessLog:
             if not self._debug:
                 return
             level = "debug"
-        self._write(self._line(exchange, ended, level, self._stamp(ended)))
+        self._later(self._line, exchange, ended, level)
 
 
-def _remembered(names: tuple[str, ...]) -> Callable[[Request], str]:
+def _remembered(names: tuple[str, ...]) -> Callable[[Head], str]:
     """Fields of the header block as one text, which the block remembers."""
 
-    def text(request: Request) -> str:
-        memo = request.head.memo
-        found: str | None = memo.get(text)
+    wanted = [(f',"{name}":', _OF_HEAD[name]) for name in names]
+
+    def text(head: Head) -> str:
+        found: str | None = head.memo.get(text)
         if found is None:
-            pairs = [f',"{name}":{quote(clip(_OF_HEAD[name](request)))}' for name in names]
-            found = memo[text] = "".join(pairs)
+            found = head.memo[text] = "".join([start + quote(clip(of(head))) for start, of in wanted])
         return found
 
     return text

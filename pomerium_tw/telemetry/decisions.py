@@ -125,7 +125,7 @@ class DecisionLog:
     def __init__(
         self, writer: LineWriter, fields: Iterable[str] = DEFAULT_AUTHORIZE_FIELDS, *, enabled: bool = True
     ) -> None:
-        self._write = writer.line
+        self._later = writer.later
         self._enabled = enabled
         fields = tuple(fields)
         headers = header_fragment(fields)
@@ -136,20 +136,21 @@ class DecisionLog:
             "mcp_method": _mcp_method,
             "mcp_tool": _mcp_tool,
             "quote": quote,
+            "stamp": Stamp(),
+            "ending": self._ending,
         }
         line = Line(
-            "request, route, identity, time, ending",
+            "now, request, route, identity, decision",
             "request_id, method, _, target, _, peer, *_ = request",
-            '{{"level":"info","time":"{time}","message":"authorize check","service":"authorize"',
+            '{{"level":"info","time":"{stamp(now)}","message":"authorize check","service":"authorize"',
             _MOVING,
             _STANDING,
             _remembered,
             "request, route, identity",
             names,
         )
-        ending = "{ending}}}" if headers is None else "{headers(request.head)}{ending}}}"
-        self._line = line.compile(fields, ending)
-        self._stamp = Stamp()
+        end = "{ending(decision)}}}" if headers is None else "{headers(request.head)}{ending(decision)}}}"
+        self._line = line.compile(fields, end)
         self._endings: dict[int, tuple[Decision, str]] = {}
 
     def record(
@@ -157,12 +158,13 @@ class DecisionLog:
     ) -> None:
         if not self._enabled:
             return
-        found = self._endings.get(id(decision))
-        ending = self._ending(decision) if found is None else found[1]
-        self._write(self._line(request, route, identity, self._stamp(now), ending))
+        self._later(self._line, now, request, route, identity, decision)
 
     def _ending(self, decision: Decision) -> str:
         """Values and reasons. Decisions are shared: the entry keeps its decision, and so its id, alive."""
+        found = self._endings.get(id(decision))
+        if found is not None:
+            return found[1]
         ending = _reasons(decision)
         if len(self._endings) < MAX_ENDINGS:
             self._endings[id(decision)] = (decision, ending)

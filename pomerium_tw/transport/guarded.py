@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from twisted.internet.error import ConnectError
 from zope.interface import directlyProvides, providedBy
 
-_THIS_MACHINE = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
+_THIS_MACHINE: Mapping[int, IPv4Address | IPv6Address] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
 
 
 class ForbiddenAddressError(ConnectError):

@@ -68,6 +68,11 @@ def test_defaults(loaded: Load) -> None:
             "trusted_proxies",
             (ip_network("10.0.0.0/8"), ip_network("::1/128")),
         ),
+        (
+            "upstream_deny_networks: [169.254.0.0/16, '::ffff:10.0.0.0/104', fd00::/8]",
+            "upstream_deny_networks",
+            (ip_network("169.254.0.0/16"), ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+        ),
         ("timeout_write: 1m", "timeout_write", 60.0),
         ("timeout_header: '0'", "timeout_header", 0.0),
         ("min_body_rate: 0", "min_body_rate", 0),
@@ -107,8 +112,8 @@ def test_the_default_port_of_clear_text_is_80(loaded: Load) -> None:
         ("services: proxy", "1:11: services: split services are not built yet"),
         ("services: [proxy, cook]", "1:11: services: there is no service cook"),
         ("services: []", "1:11: services: the list of services is empty"),
-        ("codec_type: http2", "1:13: codec_type: codec_type: http2 is not built yet"),
-        ("codec_type: HTTP3", "1:13: codec_type: codec_type: http3 is not built yet"),
+        ("codec_type: http2", "1:13: codec_type: http2 is not built yet"),
+        ("codec_type: HTTP3", "1:13: codec_type: http3 is not built yet"),
         ("workers: 2", "1:10: workers: several workers are not built yet"),
         ("log_level: loud", "1:12: log_level: this is not a log level"),
         ("cookie_same_site: sideways", "1:19: cookie_same_site: this is not a value of cookie_same_site"),
@@ -287,6 +292,14 @@ def test_hops_of_nobody_in_particular_are_told(warnings: Problems) -> None:
 def test_trust_in_everybody_is_told(warnings: Problems) -> None:
     found = warnings("trusted_proxies: [10.0.0.0/8, 0.0.0.0/0, '::/0']\n")
     assert [each.split(": ")[0] for each in found] == ["1:31", "1:42"]
+
+
+def test_upstreams_at_addresses_that_none_may_have_are_errors(problems: Problems) -> None:
+    text = "upstream_deny_networks: [10.0.0.0/8, '::1']\nroutes:\n"
+    for to in ("http://10.1.2.3:80", "https://[::1]", "http://192.0.2.1", "http://localhost"):
+        text += f"  - {{from: https://app.example.com, prefix: /, to: '{to}', policy: []}}\n"
+    said = "this upstream is never connected to: upstream_deny_networks has"
+    assert problems(text) == [f"3:52: {said} 10.0.0.0/8", f"4:52: {said} ::1/128"]
 
 
 def test_origins_without_websockets_are_told(warnings: Problems) -> None:

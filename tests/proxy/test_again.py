@@ -27,8 +27,8 @@ class World:
             identity=SimpleNamespace(session_id="ann"),
         )
         router: Any = SimpleNamespace(find=lambda _request: self.plan)
-        identities: Any = SimpleNamespace(from_cookies=self._identify, now=lambda: 77.0)
-        authorizer: Any = SimpleNamespace(check=self._check)
+        identities: Any = SimpleNamespace(from_cookies=self._identify)
+        authorizer: Any = SimpleNamespace(decide=self._check)
         self.again = Again(router, identities, authorizer, "cookie")
 
     def _identify(self, head: Any, cookie: str, host: str, _idp: str) -> Any:
@@ -56,10 +56,10 @@ def test_what_is_as_it_was_stands_and_is_not_changed(world: World) -> None:
     assert vars(world.exchange) == before
 
 
-def test_the_policy_is_asked_by_the_route_the_caller_and_the_time_of_now(world: World) -> None:
+def test_the_policy_is_asked_by_the_route_and_the_caller_of_now(world: World) -> None:
     world.plan = SimpleNamespace(route=route("websocket", "foo"))
     world.allows()
-    assert world.asked == [(world.exchange.request, world.plan.route, world.identity, 77.0)]
+    assert world.asked == [(world.exchange.request, world.plan.route, world.identity)]
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.ALLOW])

@@ -158,6 +158,29 @@ def test_the_routes_time_out_begins_when_the_upload_is_complete() -> None:
     assert statuses(wire.answer(OK)) == [200]
 
 
+def test_nothing_takes_longer_than_anything_may() -> None:
+    wire = Wire([guarded("a", timeout=0, idle_timeout=5)], timeouts=Timeouts(stream=20))
+    wire.send(GET)
+    wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    for _ in range(6):
+        wire.pass_time(3)
+        assert wire.answer(b"x") == b"x"
+    wire.pass_time(3)
+    assert wire.pipe.lost == "aborted"
+    assert details(wire) == [(200, "max_duration_timeout")]
+
+
+@pytest.mark.parametrize(("asked", "status"), [(GET, 504), (POST, 408)])
+def test_what_takes_longer_than_anything_may_is_told_so(asked: bytes, status: int) -> None:
+    timeouts = Timeouts(request=0, body_rate=0, stream=20)
+    wire = Wire([guarded("a", timeout=0, idle_timeout=0)], timeouts=timeouts)
+    wire.send(asked)
+    assert wire.pass_time(19) == b""
+    assert statuses(wire.pass_time(3)) == [status]
+    assert details(wire) == [(status, "max_duration_timeout")]
+    assert wire.upstreams[0][1].lost == "aborted"
+
+
 def test_two_deadlines_at_once_make_one_answer() -> None:
     wire = Wire([guarded("a", timeout=0, idle_timeout=20)], timeouts=Timeouts(request=20))
     wire.send(POST)

@@ -81,6 +81,7 @@ def test_headers_are_rewritten_where_their_beginning_matches_and_what_is_set_win
     )
     assert parse_response_head(block, ResponseRules.of(route)).lines == (
         b"LOCATION: https://a/new/x\r\nLocation: /http://up:80\r\nX-Any: more \r\nX-Other: http://up:80\r\n"
+        b"x-set: ours\r\n"
     )
 
 

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pomerium_tw.model import Route
-from pomerium_tw.proxy import Sweep
+from pomerium_tw.proxy import Sweep, Timeouts
 from pomerium_tw.proxy.tunnel import CLOSE_SECONDS, FLUSH_SECONDS, HALF_CLOSED_SECONDS, Tunnel, TunnelEnd
 from tests.doors import SOON, Caller, Pipe, wait
 
@@ -32,7 +32,7 @@ DONE = Failure(ConnectionDone())
 class Joined:
     """A tunnel between two pipes, with a clock of the test's own."""
 
-    def __init__(self, *, timeout: float = 0.0, idle: float = 0.0) -> None:
+    def __init__(self, *, timeout: float = 0.0, idle: float = 0.0, stream: float = 0.0) -> None:
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.sweep = Sweep(self.clock)
@@ -40,7 +40,11 @@ class Joined:
         self.ended: list[Tunnel] = []
         route = Route(id="r", name="r", host="a", port=None, timeout=timeout, idle_timeout=idle)
         self.exchange: Any = SimpleNamespace(
-            plan=SimpleNamespace(route=route), started=1000.0, sent=0, details="via_upstream"
+            plan=SimpleNamespace(route=route),
+            generation=SimpleNamespace(timeouts=Timeouts(stream=stream)),
+            started=1000.0,
+            sent=0,
+            details="via_upstream",
         )
         self.tunnel = Tunnel(self.exchange, self.sweep, self.clock.seconds, self.ended.append)
         self.client, self.upstream = Pipe(), Pipe()
@@ -211,8 +215,15 @@ def test_silence_past_the_idle_time_out_ends_it() -> None:
     assert (joined.client.lost, joined.upstream.lost) == ("aborted", "aborted")
 
 
-def test_the_routes_time_out_ends_it_however_busy_it_is() -> None:
-    joined = Joined(timeout=30, idle=10).open()
+@pytest.mark.parametrize(
+    ("timeout", "stream"),
+    [(30, 0), (0, 30), (30, 60), (60, 30)],
+    ids=["route", "all", "route first", "all first"],
+)
+def test_the_time_out_of_its_route_or_of_all_ends_it_however_busy_it_is(
+    timeout: float, stream: float
+) -> None:
+    joined = Joined(timeout=timeout, idle=10, stream=stream).open()
     for _ in range(29):
         joined.pass_time(1)
         joined.tunnel.client.data_received(b"x")
@@ -367,7 +378,11 @@ class Loopback:
         (self.client, near), (self.server, far) = sides
         route = Route(id="r", name="r", host="a", port=None, timeout=0.0, idle_timeout=0.0)
         self.exchange: Any = SimpleNamespace(
-            plan=SimpleNamespace(route=route), started=0.0, sent=0, details="via_upstream"
+            plan=SimpleNamespace(route=route),
+            generation=SimpleNamespace(timeouts=Timeouts()),
+            started=0.0,
+            sent=0,
+            details="via_upstream",
         )
         self.tunnel = Tunnel(self.exchange, self.sweep, running.seconds, self.over.callback)
         near.end, far.end = self.tunnel.client, self.tunnel.upstream

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor as installed
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
+from zope.interface import implementer
 
 from pomerium_tw.service import PomeriumService, make_service
 from pomerium_tw.telemetry import LineWriter
@@ -76,15 +79,15 @@ class Running:
         return [entry[name] for entry in map(json.loads, self.lines) if name in entry]
 
 
-ROUTE = """
+PLAIN = """
 databroker_storage_type: memory
 insecure_server: true
 routes:
   - from: https://app.example.com
     to: {to}
     allow_public_unauthenticated_access: true
-    tls_custom_ca: {ca}
 """
+ROUTE = f"{PLAIN}    tls_custom_ca: {{ca}}\n"
 
 
 @pytest.mark.parametrize(
@@ -107,10 +110,63 @@ async def test_an_upstream_is_reached(tmp_path: Path, scheme: str, status: int) 
     await port.stopListening()
 
 
+@implementer(IHostnameResolver)
+class Rebound:
+    """Whatever is asked for is at one address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def resolveHostName(
+        self, receiver: Any, _name: str, portNumber: int = 0, *_more: Any, **_options: Any
+    ) -> Any:
+        receiver.resolutionBegan(None)
+        kind = IPv6Address if ":" in self.address else IPv4Address
+        receiver.addressResolved(kind("TCP", self.address, portNumber))
+        receiver.resolutionComplete()
+
+
+@pytest.mark.parametrize(
+    ("address", "denied", "met"),
+    [
+        ("127.0.0.1", "[169.254.0.0/16]", 1),
+        ("127.0.0.1", "[127.0.0.0/8]", 0),
+        ("0.0.0.0", "[127.0.0.0/8]", 0),  # noqa: S104 - a name that leads here
+        ("::ffff:127.0.0.1", "[127.0.0.0/8]", 0),
+    ],
+)
+@ensureDeferred
+async def test_an_upstream_whose_name_changes_its_mind(
+    tmp_path: Path, address: str, denied: str, met: int
+) -> None:
+    """It is not followed to an address that is denied (spec/threats SS-05)."""
+    accepted: list[object] = []
+
+    class Counting(Answering):
+        def connectionMade(self) -> None:
+            accepted.append(self)
+
+    factory = Factory.forProtocol(Counting)
+    factory.noisy = False
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    text = PLAIN.format(to=f"http://rebound.test:{port.getHost().port}")
+    running = Running(tmp_path, f"upstream_deny_networks: {denied}\n{text}")
+    before = reactor.installNameResolver(Rebound(address))
+    try:
+        running.service.startService()
+        await running.service.ready
+        answered, _kind, _text = await ask(running.service, "/")
+        await running.service.stopService()
+    finally:
+        reactor.installNameResolver(before)
+    await port.stopListening()
+    assert (answered, len(accepted)) == (200 if met else 503, met)
+
+
 @pytest.mark.parametrize("header", [b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n", b""])
 @ensureDeferred
 async def test_behind_a_load_balancer_its_word_is_taken_for_the_client(tmp_path: Path, header: bytes) -> None:
-    text = ROUTE.format(to="http://127.0.0.1:1", ca='""').replace('    tls_custom_ca: ""\n', "")
+    text = PLAIN.format(to="http://127.0.0.1:1")
     running = Running(tmp_path, "use_proxy_protocol: true\naccess_log_fields: [ip]\n" + text)
     running.service.startService()
     await running.service.ready
@@ -132,7 +188,7 @@ async def test_behind_a_load_balancer_its_word_is_taken_for_the_client(tmp_path:
 @pytest.mark.parametrize("options", [["--http1.1"], ["--no-alpn"], ["--http2"], ["--tls-max", "1.2"]])
 @ensureDeferred
 async def test_curl_is_answered_over_tls(tmp_path: Path, options: list[str]) -> None:
-    text = ROUTE.replace("insecure_server: true\n", "").replace("    tls_custom_ca: {ca}\n", "")
+    text = PLAIN.replace("insecure_server: true\n", "")
     running = Running(tmp_path, text.format(to="http://127.0.0.1:1"))
     running.service.startService()
     await running.service.ready

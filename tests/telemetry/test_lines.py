@@ -7,6 +7,7 @@ import os
 from twisted.internet.task import Clock
 
 from pomerium_tw.telemetry import LineWriter
+from pomerium_tw.telemetry.lines import BATCH
 
 from .values import Sink
 
@@ -27,13 +28,42 @@ def test_lines_are_written_together_after_a_fifth_of_a_second() -> None:
 
 def test_a_full_batch_is_written_at_once() -> None:
     sink = Sink()
-    line = "x" * 1023 + "\n"
-    for _ in range(63):
-        sink.writer.line(line)
+    for _ in range(BATCH - 1):
+        sink.writer.line("x\n")
     assert sink.writes == []
-    sink.writer.line(line)
-    assert sink.text == line * 64
+    sink.writer.line("x\n")
+    assert sink.text == "x\n" * BATCH
     assert sink.clock.getDelayedCalls() == [], "nothing waits any more"
+
+
+def test_lines_are_written_out_when_the_batch_is_due_in_their_order() -> None:
+    sink = Sink()
+    made: list[int] = []
+
+    def number(value: int) -> str:
+        made.append(value)
+        return f"{value}\n"
+
+    sink.writer.later(number, 1)
+    sink.writer.line("2\n")
+    sink.writer.later(number, 3)
+    assert made == []
+    sink.clock.advance(0.2)
+    assert sink.text == "1\n2\n3\n"
+
+
+def test_a_line_that_cannot_be_made_costs_no_other() -> None:
+    sink = Sink()
+
+    def broken() -> str:
+        raise ValueError("no line")
+
+    sink.writer.line("1\n")
+    sink.writer.later(broken)
+    sink.writer.line("2\n")
+    sink.clock.advance(0.2)
+    assert sink.text == "1\n2\n"
+    assert sink.writer.dropped_lines == 1
 
 
 def test_what_a_write_leaves_is_written_next() -> None:
