@@ -15,7 +15,7 @@ from docutils.statemachine import StringList
 from pomerium_tw.config import reference
 
 ROOT = Path(__file__).parent.parent
-NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS", "_LONG_KEY", "_SHORT_INTEGER"))
+NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS", "_FIXED", "_LONG_KEY", "_SHORT_INTEGER"))
 """Documented numbers that bound nothing."""
 
 

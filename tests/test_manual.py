@@ -12,7 +12,10 @@ from click.testing import CliRunner
 
 from policy_grammar import Criterion, parse_text
 from pomerium_tw.cli import main
+from pomerium_tw.config import load
 from pomerium_tw.policy import BUILT_IN, ICriterion, compile_policy
+from pomerium_tw.service import check
+from tests.config.conftest import pem_pair
 
 DOCS = Path(__file__).parent.parent / "docs"
 TOOLS = (DOCS / "how-to/policy-tools.md").read_text("utf-8")
@@ -23,7 +26,24 @@ PLACE = "/etc/pomerium"
 
 NAMED = re.compile(r"^```\{code-block\} \w+\n:caption: (\S+)\n\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
+YAML = re.compile(r"^ *```yaml\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+BASE = """
+authenticate_service_url: https://authenticate.example.com
+shared_secret: VGhpcyBpcyBhbiBleGFtcGxlIG9ubHksIG5vIHNlY3I=
+cookie_secret: bm90IGEgc2VjcmV0IGVpdGhlcjogYW4gZXhhbXBsZSE=
+certificate_file: fullchain.pem
+certificate_key_file: privkey.pem
+idp_provider: oidc
+idp_provider_url: https://id.example.com
+idp_client_id: pomerium
+idp_client_secret: example
+"""
+"""What the manual leaves out where it shows a few keys."""
+PIECES = ("load-balancers", "redirects", "unix-sockets", "websockets")
+"""Pages of how-to whose configurations are such pieces."""
 
 
 def dialogue(text: str) -> Iterator[tuple[str, str]]:
@@ -52,6 +72,23 @@ def test_the_policy_tools_print_what_the_manual_says(tmp_path: Path, monkeypatch
             status, said, ran = result.exit_code, result.output, ran + 1
         assert said.replace(str(tmp_path), PLACE) == printed, command
     assert ran >= 6
+
+
+@pytest.mark.parametrize("page", PIECES)
+def test_the_configurations_of_the_manual_can_be_run(tmp_path: Path, page: str) -> None:
+    chain, key = pem_pair()
+    (tmp_path / "fullchain.pem").write_bytes(chain)
+    (tmp_path / "privkey.pem").write_bytes(key)
+    (tmp_path / "privkey.pem").chmod(0o600)
+    pieces = YAML.findall((DOCS / f"how-to/{page}.md").read_text("utf-8"))
+    assert pieces
+    path = tmp_path / "config.yaml"
+    for piece in pieces:
+        path.write_text(BASE + piece, "utf-8")
+        found = check(load(path, {"HOME": str(tmp_path)}))
+        assert [
+            each.message for each in (*found.problems, *found.warnings) if "no routes" not in each.message
+        ] == []
 
 
 def test_the_criteria_of_the_manual_decide_in_policies(monkeypatch: pytest.MonkeyPatch) -> None:

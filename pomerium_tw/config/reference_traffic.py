@@ -33,7 +33,7 @@ _BUILT = [
         Status.BUILT,
         "duration",
         "0",
-        "Time for a whole request and its whole answer; 0 is off.",
+        "Time for a whole request and its whole answer, or for a websocket; 0 is off.",
     ),
     Key("timeout_idle", Status.BUILT, "duration", "5m", "Time a connection may wait without a request."),
     Key(

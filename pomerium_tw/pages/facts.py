@@ -8,12 +8,17 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 _OWN_STATUSES: Mapping[int, str] = MappingProxyType(
-    {450: "Device Not Authorized", 495: "Client Certificate Required"}  # Pomerium's (spec/identity §5.6)
+    {
+        413: "Content Too Large",  # by RFC 9110 §15.5.14; Python 3.11 has the older phrases
+        414: "URI Too Long",
+        450: "Device Not Authorized",  # Pomerium's (spec/identity §5.6)
+        495: "Client Certificate Required",
+    }
 )
 
 
 def status_text(status: int) -> str:
-    """The phrase of an HTTP status, Pomerium's own 450 and 495 included."""
+    """The phrase of an HTTP status (RFC 9110 §15), Pomerium's own 450 and 495 included."""
     if status in _OWN_STATUSES:
         return _OWN_STATUSES[status]
     try:

@@ -11,7 +11,7 @@ from .forward import Forward
 from .generation import Generation, Timeouts
 from .head import HeadError
 from .header_names import HeadRules, alias, header_lines
-from .listener import Listener
+from .listener import Listener, RequestIds
 from .longlived import LongLived
 from .plan import RoutePlan
 from .response import ResponseRules
@@ -43,6 +43,7 @@ __all__ = [
     "Listener",
     "LongLived",
     "RedirectListener",
+    "RequestIds",
     "Respond",
     "ResponseRules",
     "RoutePlan",

@@ -25,8 +25,8 @@ MAX_BUFFERED = 64 * 1024
 """Bytes of body or of further requests held per connection before reading pauses."""
 HALF_CLOSED_SECONDS = 60.0
 """Longest that an answer may take for a client that has closed its own side: it may be gone for good."""
-MEMO_SECONDS = 10.0
-"""Blocks are forgotten when a connection was idle for so long: idle connections are many."""
+MEMO_SECONDS = 1.0
+"""Header blocks are forgotten when a connection was idle for so long: idle connections are many."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)

@@ -24,6 +24,8 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _VALUE_BYTES = b"\t" + bytes(byte for byte in range(0x20, 0x100) if byte != 0x7F)
 
 _PUNCTUATION = b"!#$%&'*+.^_`|~"
+ANY_PUNCTUATION = b"[-" + _PUNCTUATION + b"]"
+"""Pattern of the characters that :func:`alias` takes for one."""
 _ALIAS = bytes.maketrans(_PUNCTUATION, b"-" * len(_PUNCTUATION))
 
 HOP_BY_HOP = frozenset(
@@ -180,4 +182,4 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
 
 def nominable(token: bytes) -> bool:
     """Whether ``Connection`` may keep it from being passed on (RFC 9110 §7.6.1; spec/threats HS-05)."""
-    return token not in _NOT_NOMINABLE
+    return alias(token) not in _NOT_NOMINABLE

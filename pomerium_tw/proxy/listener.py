@@ -101,7 +101,9 @@ class Listener(Factory):
     def peer_of(self, transport: Any) -> Peer:
         """The client's address; IPv4 clients of an IPv6 socket count as IPv4, zones are dropped."""
         peer = transport.getPeer()
-        address = peer.host.partition("%")[0].removeprefix("::ffff:")
+        address = peer.host.partition("%")[0]
+        if "." in address:
+            address = address.removeprefix("::ffff:")
         return Peer(address, peer.port)
 
     def refused(self, error: HeadError, peer: Peer) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from ..model import Reply, Request, Route, Upstream
 from .answers import answer_of
 from .cluster import Cluster
-from .header_names import alias, header_lines
+from .header_names import ANY_PUNCTUATION, alias, header_lines
 from .patterns import Patterns
 from .rewriting import HostSource, path_rewrite
 
@@ -122,9 +122,9 @@ def _remover(names: Collection[bytes], prefix: bytes = b"") -> re.Pattern[bytes]
 
     Those that begin with ``prefix`` too, unless it is empty. None if there are neither.
     """
-    spelled = [re.escape(name).replace(rb"\-", b"[-_.]") for name in sorted(names)]
+    spelled = [re.escape(name).replace(rb"\-", ANY_PUNCTUATION) for name in sorted(names)]
     if prefix:
-        spelled.append(re.escape(prefix).replace(rb"\-", b"[-_.]") + rb"[^:\r\n]*")
+        spelled.append(re.escape(prefix).replace(rb"\-", ANY_PUNCTUATION) + rb"[^:\r\n]*")
     if not spelled:
         return None
     return re.compile(rb"(?im)^(?:" + b"|".join(spelled) + rb"):[^\r\n]*\r\n")

@@ -14,6 +14,8 @@ from .header_names import HEADER_LINE, alias, header_lines
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_NAME_END = re.compile(rb"[=;]")
+"""Of a cookie."""
 
 _DROPPED = frozenset(
     (
@@ -95,7 +97,10 @@ class ResponseRules:
     def forbids(self, name: bytes, value: bytes) -> bool:
         """Whether a line (name in lower case) speaks in our name."""
         if name == b"set-cookie" and self.own_cookies is not None:
-            return self.own_cookies.fullmatch(value.partition(b"=")[0].strip(b" \t")) is not None
+            # Of a cookie without a name, browsers send the value back alone: what stands there is a name then
+            # (RFC 6265bis §5.7).
+            pair = value.lstrip(b"= \t")
+            return self.own_cookies.fullmatch(_NAME_END.split(pair, maxsplit=1)[0].strip(b" \t")) is not None
         return alias(name).startswith(b"x-pomerium-")
 
 

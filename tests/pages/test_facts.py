@@ -41,6 +41,7 @@ def test_no_link_goes_anywhere_else(address: str) -> None:
 
 def test_every_status_has_a_phrase() -> None:
     assert status_text(404) == "Not Found"
+    assert status_text(413) == "Content Too Large"
     assert status_text(450) == "Device Not Authorized"
     assert status_text(495) == "Client Certificate Required"
     assert status_text(799) == "Error"

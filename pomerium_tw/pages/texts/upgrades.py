@@ -12,7 +12,7 @@ def upgrade_malformed(message: str) -> ErrorFacts:
         400,
         "This connection cannot be upgraded",
         message,
-        "It was most likely sent by a program that has a fault, or changed on its way here.",
+        f"It was most likely sent by a program that has a fault, or changed on its way here. {ASK}",
         "upgrade_malformed",
     )
 
