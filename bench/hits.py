@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.heads import Head, Load
 
-ASSERTION_SECONDS = 60.0
+ASSERTION_SECONDS = 120.0
 """For this long pomerium_tw sends a caller's assertion for a host again before it signs a new one."""
 
 

@@ -98,3 +98,19 @@ class ClosingConnection(Protocol):
         self._buffer = b""
         transport: Any = self.transport
         transport.abortConnection()
+
+    def exchange_reset(self, exchange: Http1Exchange) -> None:
+        """The answer cannot be completed: the client must not take what it has for all of it."""
+        self._exchange = None
+        exchange.lost()
+        self._listener.finished(exchange)
+        self.abort()
+
+    def cut(self, details: str) -> None:
+        """End at once; ``details`` is what the log says of an exchange that is not answered."""
+        exchange = self._exchange
+        if exchange is not None and not exchange.answered:
+            exchange.details = details
+            self.exchange_reset(exchange)
+        else:
+            self.abort()

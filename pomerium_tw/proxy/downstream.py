@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ..model import Peer
 from .body_rate import BodyWait
 from .chunked import ChunkError
-from .closing import ClosingConnection
+from .closing import LINGER_SECONDS, ClosingConnection
 from .exchange import Receiver
 from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE, CLIENT_STALLED, Failed
 from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
@@ -39,6 +39,8 @@ class DownstreamConnection(ClosingConnection):
 
     _scanned = 0
     """How much of an unfinished head was looked at already."""
+    _rested = True
+    """Nothing is remembered of requests before; the idle time-out runs."""
     _advancing = False
     _body_held = False
     _body_wait: BodyWait | None = None
@@ -87,7 +89,7 @@ class DownstreamConnection(ClosingConnection):
             self.abort()
         elif exchange is None and not self._buffer:
             self._end(drain=False)
-        elif exchange is not None and not exchange.body_done:
+        elif exchange is not None and not exchange.body_done and not self._buffer:
             # The rest of the request will never come.
             self.abort()
         else:
@@ -168,8 +170,13 @@ class DownstreamConnection(ClosingConnection):
         except BodyTooLargeError:
             self._refuse_body(exchange, BODY_TOO_LARGE)
             return
-        if exchange.body_done and self._exchange is exchange:
+        if not exchange.body_done:
+            if self._read_closed and not self._buffer and not self._ended:
+                self.abort()
+        elif self._exchange is exchange:
             self.deadline = 0.0
+            if self._clogged:
+                self._deadline_in(FLUSH_SECONDS)
             self._body_wait = None
             if exchange.answered:
                 self._next()
@@ -239,6 +246,7 @@ class DownstreamConnection(ClosingConnection):
         if self.closing or (self._read_closed and not self._buffer):
             self._end(drain=bool(self._buffer))
             return
+        self._rested = False
         self.deadline = self._listener.now() + MEMO_SECONDS
         if self._buffer or self._paused:
             self._advance()
@@ -257,14 +265,8 @@ class DownstreamConnection(ClosingConnection):
             self._end(drain=True)
         else:
             self._body_held = False
+            self._deadline_in(LINGER_SECONDS)
             self._advance()  # reads the rest of the body away
-
-    def exchange_reset(self, exchange: Http1Exchange) -> None:
-        """The answer cannot be completed: the client must not take what it has for all of it."""
-        self._exchange = None
-        exchange.lost()
-        self._listener.finished(exchange)
-        self.abort()
 
     def _refuse_body(self, exchange: Http1Exchange, failed: Failed) -> None:
         """Where the body ends is not known: the connection ends with the answer."""
@@ -310,6 +312,7 @@ class DownstreamConnection(ClosingConnection):
         self._uptake = None
         exchange = self._exchange
         if exchange is None:
+            self._rested = False
             self._deadline_in(MEMO_SECONDS)
         elif exchange.body_done:
             self.deadline = 0.0
@@ -343,7 +346,9 @@ class DownstreamConnection(ClosingConnection):
         idle = self._listener.generation.timeouts.idle
         if self._buffer and not self._clogged:
             self._refuse(HeadError(408, "the request head took too long to arrive"))
-        elif not self._clogged and (not idle or idle > MEMO_SECONDS) and self._reader.forget():
+        elif not (self._clogged or self._rested) and (not idle or idle > MEMO_SECONDS):
+            self._rested = True
+            self._reader.forget()
             self.deadline = now + idle - MEMO_SECONDS if idle else 0.0
         else:
             self._end(drain=False)
@@ -357,15 +362,6 @@ class DownstreamConnection(ClosingConnection):
             self.deadline = wait.look_at(held=self._body_held)
 
     # -- from outside
-
-    def cut(self, details: str) -> None:
-        """End at once; ``details`` is what the log says of an exchange that is not answered."""
-        exchange = self._exchange
-        if exchange is not None and not exchange.answered:
-            exchange.details = details
-            self.exchange_reset(exchange)
-        else:
-            self.abort()
 
     def drain(self) -> None:
         """Finish the present exchange, take no further ones."""

@@ -193,8 +193,10 @@ class Forward:
             self._touch()
         self.exchange.send_data(data)
 
-    def answer_end(self, trailers: bytes) -> None:
+    def answer_end(self, data: bytes, trailers: bytes) -> None:
         self._answer_over()
+        if data:
+            self.exchange.send_data(data)
         self.exchange.send_end(trailers)
 
     def _answer_over(self) -> None:

@@ -90,11 +90,8 @@ class RequestReader:
         client = self._own = Client(self.peer, self._listener.scheme, self.peer.address.encode("ascii"))
         return client
 
-    def forget(self) -> bool:
-        """Whether anything was remembered that is forgotten now."""
-        found = bool(self._memo)
+    def forget(self) -> None:
         self._memo = {}
-        return found
 
 
 def _read_line(line: bytes, fields: bytes) -> tuple[str, bytes]:

@@ -35,7 +35,8 @@ class Answer(TypingProtocol):
 
     def answer_data(self, data: bytes) -> None: ...
 
-    def answer_end(self, trailers: bytes) -> None: ...
+    def answer_end(self, data: bytes, trailers: bytes) -> None:
+        """The last of the body. The connection is not the answer's any more."""
 
     def answer_switched(self, block: bytes, head: ResponseHead, data: bytes) -> bool:
         """A 101 with its head, and what came with it. Whether it is taken: then the connection is too."""
@@ -170,10 +171,9 @@ class UpstreamConnection(Protocol):
         trailers = self._trailers() if end else b""
         if end:
             self._free()
-        if body:
+            answer.answer_end(body, trailers)
+        elif body:
             answer.answer_data(body)
-        if end:
-            answer.answer_end(trailers)
 
     def _trailers(self) -> bytes:
         return passed_trailers(self._decoder.trailers, self._rules) if self._decoder is not None else b""
@@ -297,7 +297,7 @@ class UpstreamConnection(Protocol):
             return
         ends_here = self._head is not None and self._left < 0 and self._decoder is None
         if ends_here and reason.check(ConnectionDone):
-            answer.answer_end(b"")  # an answer without a length ends with its connection
+            answer.answer_end(b"", b"")  # an answer without a length ends with its connection
             return
         untouched = self._head is None and not self._buffer and not self._interim
         answer.answer_failed(of_lost_connection(reason), untouched=untouched)
