@@ -1,4 +1,4 @@
-"""Debian's chromium against the demo as a newcomer starts it."""
+"""Debian's chromium: against the demo as a newcomer starts it, and against others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import base64
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +37,15 @@ class Demo:
     def log(self) -> Running:
         return Running(self.process.process, self.state / "pomerium.log")
 
-    def key_hash(self) -> str:
-        """SHA-256 of the server's public key: what chromium is told to trust, and nothing else.
 
-        That the names and the CA's signature are good is shown in tests/demo with OpenSSL.
-        """
-        certificate = x509.load_pem_x509_certificate((self.state / "server.pem").read_bytes())
-        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return base64.b64encode(hashlib.sha256(key).digest()).decode()
+def trust(certificate: bytes) -> str:
+    """The argument that has chromium trust this certificate (PEM) by its public key, and nothing else.
+
+    That names and signatures of the demo's are good is shown in tests/demo with OpenSSL.
+    """
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"--ignore-certificate-errors-spki-list={base64.b64encode(hashlib.sha256(spki).digest()).decode()}"
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +59,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
-def chromium(demo: Demo) -> Iterator[Browser]:
+def launch() -> Iterator[Callable[..., Browser]]:
+    """Starts chromium with arguments of its own."""
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is missing, and in CI it must not be: apt-get install chromium")
         pytest.skip("chromium is missing: sudo apt-get install chromium")
-    arguments = ["--no-sandbox", f"--ignore-certificate-errors-spki-list={demo.key_hash()}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+    with sync_playwright() as playwright, ExitStack() as started:
+
+        def start(*arguments: str) -> Browser:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *arguments])
+            started.callback(browser.close)
+            return browser
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def chromium(demo: Demo, launch: Callable[..., Browser]) -> Browser:
+    return launch(trust((demo.state / "server.pem").read_bytes()))
 
 
 @pytest.fixture
