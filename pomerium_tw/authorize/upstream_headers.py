@@ -12,10 +12,10 @@ from ..model import ANONYMOUS, Identity, Request, Route
 from ..token import AssertionSigner
 from .forwarded import FORWARDED_HEADER, ForwardedAssertions
 from .proof import STANDARD_CLAIMS, IssuedTokens, Proof, TokensOf, claims_of
-from .route_headers import Header, RouteHeaders, header_lines, joined_headers
+from .route_headers import Header, RouteHeaders, joined_headers
 
-REUSE_SECONDS = 60.0
-"""An assertion is sent again for this long: the upstream always gets one with four minutes to live."""
+REUSE_SECONDS = 120.0
+"""An assertion is sent again for this long: the upstream always gets one with three minutes to live."""
 MAX_MEMO = 64
 """Header blocks remembered for one caller."""
 
@@ -36,7 +36,9 @@ class _Remembered:
 
     until: float
     """Seconds since the epoch."""
-    proof: Proof
+    proof: Proof | None
+    """Only where further headers may need it: it refers to the caller, in whose memo this lies, and only the
+    garbage collector would ever find the two."""
     headers: tuple[Header, ...] = field(repr=False)
     lines: bytes = field(repr=False)
 
@@ -82,13 +84,12 @@ class UpstreamHeaders:
         found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
         if found is None or found.until <= self._now():
             found = self._remember(request, route, prepared, identity)
-        if prepared.moving or (
+        if found.proof is not None or (
             prepared.passes and self._forwarded is not None and self._forwarded.sent(request.head)
         ):
             forwarded, until = self._passed_on(request, prepared, identity)
-            moving = prepared.configured(request, found.proof) if prepared.moving else ()
-            lines = header_lines((*found.headers, *moving, *forwarded), prepared.impersonates)
-            return lines, min(until, found.until)
+            moving = prepared.configured(request, found.proof) if found.proof is not None else ()
+            return prepared.lines((*found.headers, *moving, *forwarded)), min(until, found.until)
         return found.lines, found.until
 
     def headers(self, request: Request, route: Route, identity: Identity) -> Sent:
@@ -119,10 +120,12 @@ class UpstreamHeaders:
     ) -> _Remembered:
         proof = self._proof(request, route, identity)
         headers = prepared.of_caller(proof)
-        if not prepared.moving:
-            headers = (*headers, *prepared.configured(request, proof))
-        lines = header_lines(headers, prepared.impersonates)
-        made = _Remembered(self._now() + REUSE_SECONDS, proof, headers, lines)
+        until = self._now() + REUSE_SECONDS
+        if prepared.moving:
+            made = _Remembered(until, proof, headers, b"")
+        else:
+            headers += prepared.configured(request, proof)
+            made = _Remembered(until, None, headers, prepared.lines(headers))
         # All anonymous callers share one identity: hosts that they make up must not crowd each other out.
         if identity is not ANONYMOUS or "*" not in route.host:
             if len(identity.memo) >= MAX_MEMO:

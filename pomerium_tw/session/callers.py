@@ -14,7 +14,7 @@ from ..databroker import (
     Mirror,
     Record,
 )
-from ..model import Device, DirectoryGroup, DirectoryUser, Identity, Session, User
+from ..model import NO_DEVICES, Device, DirectoryGroup, DirectoryUser, Identity, Session, User
 from .records import device_credentials, session_of, user_of
 
 CALLER_RECORDS = (SESSION, USER, DIRECTORY_USER, DIRECTORY_GROUP, DEVICE_CREDENTIAL, DEVICE_ENROLLMENT)
@@ -75,6 +75,8 @@ class CallerRecords:
         return DirectoryGroup(group_id, "" if record is None else str(record.data.get("name") or ""))
 
     def _devices(self, session: Record) -> Mapping[str, Device]:
+        if not session.data.get("device_credentials"):
+            return NO_DEVICES
         devices = {}
         for kind, credential_id in device_credentials(session).items():
             credential = self._get(DEVICE_CREDENTIAL, credential_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
@@ -16,18 +16,22 @@ MAX_SEALED_CHARACTERS = 16_384
 """Longest text that :meth:`Sealer.open` looks at: cookies and URLs, which carry ours, are shorter."""
 
 
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+
+
 class SealError(ValueError):
     """The text was not sealed by one of our keys for this place."""
 
 
 def encode(raw: bytes) -> str:
     """base64url without padding (RFC 4648 §5)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes:
     """Inverse of :func:`encode`; raises ValueError for anything it would not have written."""
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    written = text.encode().translate(_FROM_URL)
+    raw = a2b_base64(written + b"=" * (-len(written) % 4))
     if encode(raw) != text:
         raise ValueError("not canonical base64url")
     return raw

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -117,6 +119,25 @@ def test_a_caller_without_a_session_gets_a_signed_assertion_with_empty_fields() 
     }
 
 
+def test_what_is_remembered_of_a_caller_goes_with_him() -> None:
+    """At once, not when the garbage collector finds a ring of objects."""
+
+    class Trace:
+        pass
+
+    gc.disable()
+    try:
+        who, trace = identity(), Trace()
+        seen = weakref.ref(trace)
+        assert Writer(X_Email="email").lines(who, set_request_headers={"X-Token": "$pomerium.jwt"})
+        who.memo["trace"] = trace
+        assert len(who.memo) == 2
+        del who, trace
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
 def test_the_route_chooses_the_form_of_the_issuer() -> None:
     assert Writer().claims(identity(), jwt_issuer_format="uri")["iss"] == f"https://{HOST}/"
 
@@ -179,7 +200,7 @@ def test_headers_are_used_again_for_a_minute() -> None:
     assert writer.serial(who) == 1
     writer.clock.advance(0.1)
     assert writer.serial(who) == 2
-    writer.clock.advance(60)
+    writer.clock.advance(120)
     assert writer.serial(who) == 3
 
 
@@ -300,7 +321,7 @@ def test_a_value_of_the_caller_alone_is_remembered_and_one_of_the_request_is_not
     standing = {"X-Token": "$pomerium.access_token"}
     assert writer.lines(who, set_request_headers=standing) is writer.lines(who, set_request_headers=standing)
     assert len(asked) == 1
-    writer, moving = Writer(), {"X-Said": "$pomerium.request.headers.X-Said"}
+    writer, moving = Writer(generation=2), {"X-Said": "$pomerium.request.headers.X-Said"}
     sent = [writer.sent(who, set_request_headers=moving, said=said)["X-Said"] for said in (b"1", b"2", b"1")]
     assert sent == ["1", "2", "1"]
 
@@ -309,9 +330,9 @@ def test_lines_say_until_when_they_hold() -> None:
     writer, who = Writer(), identity()
     at = route(set_request_headers={"X-Said": "$pomerium.request.headers.X-Said"})
     _lines, until = writer.headers.lines(request(), at, who)
-    assert until == NOW + 60
-    writer.clock.advance(60)
-    assert writer.headers.lines(request(), at, who)[1] == NOW + 120
+    assert until == NOW + 120
+    writer.clock.advance(120)
+    assert writer.headers.lines(request(), at, who)[1] == NOW + 240
     plain = replace(route(set_request_headers={"X-A": "1"}), id="r2", pass_identity_headers=False)
     assert writer.headers.lines(request(), plain, who) == (b"X-A: 1\r\n", math.inf)
 

@@ -91,6 +91,21 @@ def test_claims_of_another_shape_count_as_none(claims: Any) -> None:
     assert not user_of(replace(user, data={**user.data, "claims": claims})).claims
 
 
+def test_claims_are_lists_in_a_record_and_tuples_in_a_session() -> None:
+    _, record = records()
+    claims = session_of(
+        replace(record, data={**record.data, "claims": {"a": ["x", 1], "b": "no list"}})
+    ).claims
+    assert claims == {"a": ("x", 1)} and dict(claims) == {"a": ("x", 1)}
+    assert claims["a"] == claims.get("a") == ("x", 1) and len(claims) == 1 and "a" in claims
+    for name in ("b", "missing"):
+        assert claims.get(name) is None and claims.get(name, ()) == () and name not in claims
+        with pytest.raises(KeyError):
+            claims[name]
+    with pytest.raises(TypeError):
+        claims["a"] = ()  # type: ignore[index]
+
+
 def directory(groups: tuple[str, ...] | None, known: Record | None = None) -> list[str] | None:
     """Group ids that a sign-in writes; None where it writes nothing."""
     record = directory_record(replace(SIGN_IN, groups=groups), known)

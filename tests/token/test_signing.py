@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pomerium_tw.model import Secret
 from pomerium_tw.token import (
@@ -27,6 +29,7 @@ from pomerium_tw.token import (
     SigningKeys,
     derive_signing_key,
     load_signing_keys,
+    signing,
 )
 from pomerium_tw.verify import AssertionVerifier, VerificationError
 
@@ -233,6 +236,34 @@ def flipped(token: str) -> list[str]:
         changed = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
         spoilt.append(".".join([*parts[:index], changed, *parts[index + 1 :]]))
     return spoilt
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=30)
+said = st.dictionaries(
+    texts, texts | st.integers() | st.booleans() | st.none() | st.lists(texts, max_size=3), max_size=6
+)
+
+
+@given(said.filter(lambda claims: isinstance(claims.get("iss", ""), str)))
+def test_what_is_signed_is_to_the_byte_what_pyjwt_would_sign(claims: dict[str, Any]) -> None:
+    for private in (P256, RSA, ED):
+        keys = load(pem(private))
+        key = keys.published[0]
+        theirs = jwt.encode(claims, private, algorithm=key.algorithm, headers={"kid": key.id})
+        ours = keys.sign(claims)
+        if key.algorithm == "ES256":  # a random number goes into each signature
+            ours, theirs = ours.rpartition(".")[0], theirs.rpartition(".")[0]
+        assert ours == theirs
+
+
+@pytest.mark.parametrize(("r", "s"), [(1, 2), (2**255 + 1, 3), (4, 2**256 - 1)])
+def test_each_half_of_an_es256_signature_has_32_bytes_however_small_its_number_is(
+    r: int, s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7518 §3.4."""
+    monkeypatch.setattr(signing, "decode_dss_signature", lambda _der: (r, s))
+    written = load(pem(P256)).sign({}).rpartition(".")[2]
+    assert base64.urlsafe_b64decode(written + "==") == r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def test_pyjwt_accepts_our_assertion_and_no_changed_one(keys: SigningKeys) -> None:
