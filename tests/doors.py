@@ -577,6 +577,13 @@ class Wire:
         self.client.dataReceived(data)
         return self.pipe.take()
 
+    def settle(self) -> bytes:
+        """What else comes in the next turns of the reactor."""
+        now = self.clock.seconds()
+        while any(call.getTime() <= now for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
+        return self.pipe.take()
+
     def upstream(self, index: int = -1) -> bytes:
         """What the upstream has been sent since the last time."""
         return self.upstreams[index][1].take()

@@ -67,10 +67,14 @@ class BodyWait:
         if self._rate is not None:
             self._rate.resume(now, received)
 
-    def failed(self, now: float, received: int) -> Failed | None:
-        """Why to wait no longer; None to go on. Not for its rate while it is us who do not read."""
+    def failed(self, now: float, received: int, *, held: bool = False) -> Failed | None:
+        """Why to wait no longer; None to go on. Not for its rate while we do not read (``held``)."""
         if 0 < self._limit <= now:
             return REQUEST_TIMEOUT
-        if self._rate is not None and self._rate.look_at <= now and self._rate.too_slow(now, received):
+        if self._rate is None or self._rate.look_at > now:
+            return None
+        if held:
+            self._rate.resume(now, received)
+        elif self._rate.too_slow(now, received):
             return BODY_TOO_SLOW
         return None

@@ -51,6 +51,12 @@ class ClosingConnection(Protocol):
     def _deadline_in(self, seconds: float) -> None:
         self.deadline = self._listener.now() + seconds
 
+    def writeConnectionLost(self) -> None:
+        """We closed our side: the client is waited for."""
+
+    def has_buffered(self) -> bool:
+        return bool(self._buffer)
+
     def throttle(self, producer: IPushProducer) -> None:
         self._producer = producer
         if self._clogged:
@@ -100,17 +106,22 @@ class ClosingConnection(Protocol):
         transport.abortConnection()
 
     def exchange_reset(self, exchange: Http1Exchange) -> None:
-        """The answer cannot be completed: the client must not take what it has for all of it."""
+        """The answer cannot be completed. Its framing shows the client that it has a part of it only.
+
+        Answers before it are delivered: a reset would make the client's system throw them away unread.
+        """
+        self._give_up(exchange)
+        self._end(drain=False)
+
+    def _give_up(self, exchange: Http1Exchange) -> None:
         self._exchange = None
         exchange.lost()
         self._listener.finished(exchange)
-        self.abort()
 
     def cut(self, details: str) -> None:
         """End at once; ``details`` is what the log says of an exchange that is not answered."""
         exchange = self._exchange
         if exchange is not None and not exchange.answered:
             exchange.details = details
-            self.exchange_reset(exchange)
-        else:
-            self.abort()
+            self._give_up(exchange)
+        self.abort()

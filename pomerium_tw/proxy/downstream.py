@@ -9,28 +9,28 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..model import Peer
 from .body_rate import BodyWait
 from .chunked import ChunkError
-from .closing import LINGER_SECONDS, ClosingConnection
+from .closing import LINGER_SECONDS
 from .exchange import Receiver
-from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE, CLIENT_STALLED, Failed
+from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE
 from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
 from .http1 import BodyTooLargeError, Http1Exchange
 from .request_reader import RequestReader
 from .target import parse_request_line
 from .uptake import FLUSH_SECONDS, Uptake
+from .waiting import MEMO_SECONDS, WaitingConnection
 
 MAX_BUFFERED = 64 * 1024
 """Bytes of body or of further requests held per connection before reading pauses."""
+MAX_AT_ONCE = 32
+"""Pipelined requests begun in one turn of the reactor: whoever sends thousands keeps nobody else waiting."""
 HALF_CLOSED_SECONDS = 60.0
 """Longest that an answer may take for a client that has closed its own side: it may be gone for good."""
-MEMO_SECONDS = 1.0
-"""Header blocks are forgotten when a connection was idle for so long: idle connections are many."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class DownstreamConnection(ClosingConnection):
+class DownstreamConnection(WaitingConnection):
     """One client connection. Pipelined requests are answered one after the other, in order.
 
     It is its transport's producer throughout: a client that does not read its answers gets no further request
@@ -39,11 +39,9 @@ class DownstreamConnection(ClosingConnection):
 
     _scanned = 0
     """How much of an unfinished head was looked at already."""
-    _rested = True
-    """Nothing is remembered of requests before; the idle time-out runs."""
     _advancing = False
-    _body_held = False
-    _body_wait: BodyWait | None = None
+    _yielding = False
+    """The next request begins in the next turn."""
     _receiver: Receiver | None = None
     """Whose the connection is after an upgrade."""
 
@@ -58,11 +56,6 @@ class DownstreamConnection(ClosingConnection):
         self.deadline = self._listener.now() + self._listener.generation.timeouts.head
         transport.registerProducer(self, True)
         self._ready = True
-
-    @property
-    def peer(self) -> Peer:
-        """The connection's other end."""
-        return self._reader.peer
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._listener.lost(self)
@@ -86,7 +79,9 @@ class DownstreamConnection(ClosingConnection):
             self._receiver.read_closed()
             return
         if self._ended:
-            self.abort()
+            # It may still read: what was written is delivered first, within the time that it has for that.
+            transport: Any = self.transport
+            transport.loseConnection()
         elif exchange is None and not self._buffer:
             self._end(drain=False)
         elif exchange is not None and not exchange.body_done and not self._buffer:
@@ -96,9 +91,6 @@ class DownstreamConnection(ClosingConnection):
             self._deadline_in(HALF_CLOSED_SECONDS)
             if exchange is None and not self._clogged:
                 self.abort()  # a piece of a head
-
-    def writeConnectionLost(self) -> None:
-        """We closed our side: the client is waited for."""
 
     def dataReceived(self, data: bytes) -> None:
         if self._ready:
@@ -131,11 +123,18 @@ class DownstreamConnection(ClosingConnection):
         if self._advancing:
             return
         self._advancing = True
+        begun = MAX_AT_ONCE if self._yielding else 0
         try:
             while self._buffer and not self._ended:
                 exchange = self._exchange
                 if exchange is None:
-                    if self.closing or self._clogged or not self._next_request():
+                    if self.closing or self._clogged:
+                        break
+                    if begun == MAX_AT_ONCE:
+                        self._yield()
+                        break
+                    begun += 1
+                    if not self._next_request():
                         break
                 elif exchange.wants_body() and not self._body_held:
                     data, self._buffer = self._buffer, b""
@@ -146,9 +145,20 @@ class DownstreamConnection(ClosingConnection):
             self._advancing = False
         self._regulate()
 
+    def _yield(self) -> None:
+        """Go on in the next turn of the reactor."""
+        if not self._yielding:
+            self._yielding = True
+            self._listener.call_later(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._yielding = False
+        self._advance()
+
     def _regulate(self) -> None:
         """Read on, unless what was read already has to wait."""
-        waiting = len(self._buffer) > MAX_BUFFERED and (self._exchange is not None or self._clogged)
+        busy = self._exchange is not None or self._clogged or self._yielding
+        waiting = busy and len(self._buffer) > MAX_BUFFERED
         paused = waiting or self._body_held
         if paused is not self._paused and not self._ended:
             self._paused = paused
@@ -163,7 +173,9 @@ class DownstreamConnection(ClosingConnection):
 
     def _take_body(self, exchange: Http1Exchange, data: bytes) -> None:
         try:
-            self._buffer = exchange.body_received(data)
+            # What follows the body is in its place before anybody answers.
+            body, self._buffer = exchange.split(data)
+            exchange.body_received(body)
         except ChunkError as error:
             self._refuse_body(exchange, BODY_MALFORMED.because(str(error)))
             return
@@ -177,6 +189,8 @@ class DownstreamConnection(ClosingConnection):
             self.deadline = 0.0
             if self._clogged:
                 self._deadline_in(FLUSH_SECONDS)
+            elif self._read_closed:
+                self._deadline_in(HALF_CLOSED_SECONDS)
             self._body_wait = None
             if exchange.answered:
                 self._next()
@@ -231,11 +245,6 @@ class DownstreamConnection(ClosingConnection):
             self.deadline = self._body_wait.look_at(held=False)
         generation.run(exchange)
 
-    def _refuse(self, error: HeadError) -> None:
-        """Answer bytes that are not a request, and end: where the next one would begin is not known."""
-        self.write(self._listener.refused(error, self.peer))
-        self._end(drain=True)
-
     # -- the present exchange
 
     def _next(self) -> None:
@@ -267,18 +276,6 @@ class DownstreamConnection(ClosingConnection):
             self._body_held = False
             self._deadline_in(LINGER_SECONDS)
             self._advance()  # reads the rest of the body away
-
-    def _refuse_body(self, exchange: Http1Exchange, failed: Failed) -> None:
-        """Where the body ends is not known: the connection ends with the answer."""
-        self.closing = True
-        if not exchange.answered:
-            exchange.forsake()
-            self._listener.failed(exchange, failed)
-        if not self._ended:
-            self._end(drain=True)
-
-    def has_buffered(self) -> bool:
-        return bool(self._buffer)
 
     def hold_body(self, exchange: Http1Exchange) -> None:
         """Stop the flow of the request's body."""
@@ -319,47 +316,6 @@ class DownstreamConnection(ClosingConnection):
         if self._producer is not None:
             self._producer.resumeProducing()
         self._advance()
-
-    # -- deadlines
-
-    def expired(self, now: float) -> None:
-        """The sweep found the deadline passed."""
-        exchange = self._exchange
-        waiting_for_body = exchange is not None and not exchange.body_done and not exchange.answered
-        if self._uptake is not None and not waiting_for_body and self._uptake.goes_on(self.transport):
-            self._deadline_in(FLUSH_SECONDS)
-        elif self._ended:
-            self.abort()
-        elif exchange is None:
-            self._waited(now)
-        elif not exchange.body_done and not exchange.answered:
-            self._body_waited(exchange, now)
-        else:
-            # The client takes nothing of its answer, or the rest of its body does not come.
-            if not exchange.answered:
-                exchange.details, exchange.flag = CLIENT_STALLED, "SI"
-                self.exchange_reset(exchange)
-            self.abort()
-
-    def _waited(self, now: float) -> None:
-        """No request is under way."""
-        idle = self._listener.generation.timeouts.idle
-        if self._buffer and not self._clogged:
-            self._refuse(HeadError(408, "the request head took too long to arrive"))
-        elif not (self._clogged or self._rested) and (not idle or idle > MEMO_SECONDS):
-            self._rested = True
-            self._reader.forget()
-            self.deadline = now + idle - MEMO_SECONDS if idle else 0.0
-        else:
-            self._end(drain=False)
-
-    def _body_waited(self, exchange: Http1Exchange, now: float) -> None:
-        wait = self._body_wait
-        failed = wait.failed(now, exchange.received) if wait is not None else None
-        if failed is not None:
-            self._refuse_body(exchange, failed)
-        elif wait is not None:
-            self.deadline = wait.look_at(held=self._body_held)
 
     # -- from outside
 

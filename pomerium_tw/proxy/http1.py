@@ -23,10 +23,6 @@ class BodyTooLargeError(Exception):
     """More of a body came than the route takes."""
 
 
-class BodyTooLongError(Exception):
-    """The body of a request is longer than its route takes."""
-
-
 @implementer(IPushProducer)
 class Http1Exchange(Exchange):
     """Implements IExchange over a connection. As a producer, it is the flow of the request's body.
@@ -81,11 +77,8 @@ class Http1Exchange(Exchange):
         """Whether arriving bytes are this exchange's body and somebody takes them, or they are read away."""
         return not self.body_done and (self._reading or self.answered)
 
-    def body_received(self, data: bytes) -> bytes:
-        """Take body bytes from ``data``; returns what lies beyond the body.
-
-        Raises ChunkError, BodyTooLargeError.
-        """
+    def split(self, data: bytes) -> tuple[bytes, bytes]:
+        """Body bytes in ``data``, and what lies beyond the body. Raises ChunkError."""
         if self._decoder is None:
             body, rest = data[: self._left], data[self._left :]
             self._left -= len(body)
@@ -94,6 +87,10 @@ class Http1Exchange(Exchange):
             body = self._decoder.feed(data)
             self.body_done = self._decoder.finished
             rest = self._decoder.rest if self.body_done else b""
+        return body, rest
+
+    def body_received(self, body: bytes) -> None:
+        """Hand on what :meth:`split` found. Raises BodyTooLargeError."""
         self.received += len(body)
         if 0 < self.body_limit < self.received and not self.answered:
             raise BodyTooLargeError
@@ -102,7 +99,6 @@ class Http1Exchange(Exchange):
         # Whoever took the data may have answered, and wants no more then: the sink is asked for again.
         if self.body_done and self._sink is not None:
             self._sink.body_end()
-        return rest
 
     def pauseProducing(self) -> None:
         self._connection.hold_body(self)

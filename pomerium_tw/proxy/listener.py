@@ -67,6 +67,7 @@ class Listener(Factory):
         self.generation = generation
         self.scheme = scheme
         self.now = clock.seconds
+        self.call_later = clock.callLater
         self.new_request_id = RequestIds(random)
         self._finish = finish
         self._sweep = sweep

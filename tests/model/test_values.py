@@ -57,6 +57,12 @@ def test_claims_are_flattened_as_they_are_stored() -> None:
     }
 
 
+def test_claims_are_put_together_once_with_texts_in_normal_form_c() -> None:
+    who = Identity(Session("s", "u", "idp", 0, 1, claims={"name": ("Jose\u0301", 7, True)}))
+    assert who.claims == {"name": ("Jos\u00e9", 7, True)}
+    assert who.claims is who.claims
+
+
 def test_the_users_claims_lie_over_the_sessions() -> None:
     who = Identity(
         Session("s", "u", "idp", 0, 1, {"a": ("session",), "b": ("session",)}),

@@ -133,7 +133,7 @@ def test_the_time_out_holds_for_the_whole_answer() -> None:
             break
         wire.answer(b"x")
         wire.pass_time(1)
-    assert wire.pipe.lost == "aborted"
+    assert wire.pipe.lost == "closed"
     assert details(wire) == [(200, "upstream_response_timeout")]
 
 
@@ -145,7 +145,7 @@ def test_the_idle_time_out_counts_from_the_last_byte() -> None:
         wire.pass_time(3)
         assert wire.answer(b"x") == b"x"
     wire.pass_time(7)
-    assert wire.pipe.lost == "aborted"
+    assert wire.pipe.lost == "closed"
 
 
 def test_the_routes_time_out_begins_when_the_upload_is_complete() -> None:
@@ -166,7 +166,7 @@ def test_nothing_takes_longer_than_anything_may() -> None:
         wire.pass_time(3)
         assert wire.answer(b"x") == b"x"
     wire.pass_time(3)
-    assert wire.pipe.lost == "aborted"
+    assert wire.pipe.lost == "closed"
     assert details(wire) == [(200, "max_duration_timeout")]
 
 
@@ -267,7 +267,7 @@ def test_half_an_answer_never_looks_complete(begun: bytes) -> None:
     wire.send(GET)
     received = wire.answer(begun) + wire.upstream_closes()
     assert read_answers(received) == []
-    assert wire.pipe.lost == "aborted"
+    assert wire.pipe.lost == "closed"
     assert details(wire) == [(200, "upstream_reset_after_response_started{connection_termination}")]
 
 
@@ -276,7 +276,7 @@ def test_an_answer_without_a_length_is_not_complete_when_its_connection_breaks()
     wire.send(GET)
     received = wire.answer(b"HTTP/1.1 200 OK\r\n\r\nhalf") + wire.upstream_closes(reason=ConnectionLost())
     assert read_answers(received) == []
-    assert wire.pipe.lost == "aborted"
+    assert wire.pipe.lost == "closed"
 
 
 def test_a_broken_chunk_within_an_answer_cuts_the_client_off() -> None:
@@ -286,7 +286,7 @@ def test_a_broken_chunk_within_an_answer_cuts_the_client_off() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
     ) + wire.answer(b"zz\r\n")
     assert read_answers(received) == []
-    assert wire.pipe.lost == "aborted"
+    assert wire.pipe.lost == "closed"
 
 
 def test_interim_answers_stay_here() -> None:

@@ -1,0 +1,86 @@
+"""How long a client's connection is waited for: for a request, for the rest of a body, for being read."""
+
+from __future__ import annotations
+
+from ..model import Peer
+from .body_rate import BodyWait
+from .closing import ClosingConnection
+from .failures import CLIENT_STALLED, Failed
+from .head import HeadError
+from .http1 import Http1Exchange
+from .request_reader import RequestReader
+from .uptake import FLUSH_SECONDS
+
+MEMO_SECONDS = 1.0
+"""Header blocks are forgotten when a connection was idle for so long: idle connections are many."""
+
+
+class WaitingConnection(ClosingConnection):
+    """A client's connection with its deadlines, and what is answered when one is over."""
+
+    _reader: RequestReader
+    _rested = True
+    """Nothing is remembered of requests before; the idle time-out runs."""
+    _body_wait: BodyWait | None = None
+    """How long the present body is waited for."""
+    _body_held = False
+    """It is us who do not read the body."""
+
+    @property
+    def peer(self) -> Peer:
+        """The connection's other end."""
+        return self._reader.peer
+
+    def expired(self, now: float) -> None:
+        """The sweep found the deadline passed."""
+        exchange = self._exchange
+        waiting_for_body = exchange is not None and not exchange.body_done and not exchange.answered
+        if self._uptake is not None and not waiting_for_body and self._uptake.goes_on(self.transport):
+            self._deadline_in(FLUSH_SECONDS)
+        elif self._ended:
+            self.abort()
+        elif exchange is None:
+            self._waited(now)
+        elif not exchange.body_done and not exchange.answered:
+            self._body_waited(exchange, now)
+        else:
+            # The client takes nothing of its answer, or the rest of its body does not come.
+            if not exchange.answered:
+                exchange.details, exchange.flag = CLIENT_STALLED, "SI"
+                self._give_up(exchange)
+            self.abort()
+
+    def _waited(self, now: float) -> None:
+        """No request is under way."""
+        idle = self._listener.generation.timeouts.idle
+        if self._buffer and not self._clogged:
+            self._refuse(HeadError(408, "the request head took too long to arrive"))
+        elif not (self._clogged or self._rested) and (not idle or idle > MEMO_SECONDS):
+            self._rested = True
+            self._reader.forget()
+            self.deadline = now + idle - MEMO_SECONDS if idle else 0.0
+        else:
+            self._end(drain=False)
+
+    def _body_waited(self, exchange: Http1Exchange, now: float) -> None:
+        wait = self._body_wait
+        held = self._body_held or not exchange.wants_body()
+        failed = wait.failed(now, exchange.received, held=held) if wait is not None else None
+        if failed is not None:
+            self._refuse_body(exchange, failed)
+        elif wait is not None:
+            self.deadline = wait.look_at(held=self._body_held)
+
+    def _refuse(self, error: HeadError) -> None:
+        """Answer bytes that are not a request, and end: where the next one would begin is not known."""
+        self.write(self._listener.refused(error, self.peer))
+        self._end(drain=True)
+
+    def _refuse_body(self, exchange: Http1Exchange, failed: Failed) -> None:
+        """Where the body ends is not known: the connection ends with the answer."""
+        self.closing = True
+        if not exchange.answered:
+            exchange.forsake()
+            self._listener.failed(exchange, failed)
+        if not self._ended:
+            self._end(drain=True)
