@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -44,6 +45,9 @@ class ClosingConnection(Protocol):
     """The connection ends after the present answer."""
     deadline = 0.0
     """When the listener's sweep looks at this connection (seconds since the epoch); 0 is never."""
+
+    write: Callable[[bytes], None]
+    """The transport's own."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener

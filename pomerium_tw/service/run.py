@@ -22,6 +22,7 @@ from ..proxy import Admission, Listener, RedirectListener
 from ..telemetry import LineWriter
 from ..tls import ServerContexts, fallback_certificate
 from ..transport import ServerTLS, listen
+from . import garbage
 from .build import DryBuild, build_generation
 from .limits import allow_descriptors, connection_limits
 from .parts import Parts
@@ -155,6 +156,7 @@ class PomeriumService(Service):
         self._loaded = loaded
         before.close()
         self._parts.lasting.all_changed()
+        garbage.settle()
         for line in lines_of((*loaded.warnings, *kept, *dry.policies.check.warnings)):
             log.warn("reload: {warning}", warning=line)
         log.info(
@@ -175,6 +177,7 @@ class PomeriumService(Service):
         if self.running:
             self._parts.clean_up.start()
             self._cleans_up = True
+            garbage.settle()
             log.info("ready, routes: {count}", count=len(self._generation.clusters))
             self.ready.callback(None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pomerium_tw.proxy import Timeouts
-from tests.doors import Wire, guarded
+from tests.doors import NOBODY, Wire, guarded
 
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef"
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
