@@ -43,17 +43,16 @@ class Chain:
         self._advances: tuple[Advance, ...] = tuple(step.advance for step in steps)
         self._finish = finish
 
-    def run(self, exchange: IExchange) -> None:
-        self._walk(exchange, self._advances)
-
-    def _walk(self, exchange: IExchange, advances: tuple[Advance, ...]) -> None:
+    def run(self, exchange: IExchange, at: int = 0) -> None:
+        """``at``: the step to go on with."""
+        advances = self._advances
         try:
-            for advance in advances:
+            for advance in advances[at:] if at else advances:
                 outcome = advance(exchange)
                 if outcome is None:
                     continue
                 if isinstance(outcome, Deferred):
-                    self._wait(outcome, exchange, advances[advances.index(advance) + 1 :])
+                    self._wait(outcome, exchange, advances.index(advance) + 1)
                 else:
                     outcome.carry_out(exchange, self._finish)
                 return
@@ -62,14 +61,12 @@ class Chain:
             # The request boundary: whatever went wrong, the request is not let through.
             self._failed(exchange)
 
-    def _wait(
-        self, waiting: Deferred[StepOutcome | None], exchange: IExchange, following: tuple[Advance, ...]
-    ) -> None:
+    def _wait(self, waiting: Deferred[StepOutcome | None], exchange: IExchange, following: int) -> None:
         def go_on(outcome: StepOutcome | None) -> None:
             if exchange.gone:
                 return
             if outcome is None:
-                self._walk(exchange, following)
+                self.run(exchange, following)
             else:
                 outcome.carry_out(exchange, self._finish)
 

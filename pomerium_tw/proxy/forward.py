@@ -177,7 +177,11 @@ class Forward:
         exchange = self.exchange
         self._answered = True
         if end:
-            self._answer_over()
+            if self._uploading:
+                self._answer_over()
+            else:
+                self._over = True
+                self._connection = None
             self._finish.upstream_head(exchange, head, data, end=True)
             return
         self._touch()

@@ -89,6 +89,8 @@ class Listener(Factory):
         self._sweep.add(connection)
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
+            # Whoever vanished without a word is noticed by the system, on tunnels without time-outs too.
+            transport.setTcpKeepAlive(True)
 
     def lost(self, connection: DownstreamConnection) -> None:
         address = self._connections.pop(connection, None)

@@ -7,7 +7,7 @@ from typing import Any
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -92,6 +92,9 @@ class UpstreamConnection(Protocol):
         self.alive = True
         transport: Any = self.transport
         self.write = transport.write
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
 
     def watch(self, sweep: Sweep) -> None:
         """Have ``sweep`` look at :attr:`deadline` as long as the connection lives."""

@@ -135,14 +135,13 @@ class AccessLog:
 
     def record(self, exchange: Access, ended: float) -> None:
         """``ended``: seconds since the epoch."""
-        if not self._enabled:
-            return
-        level = "info"
-        if exchange.request[3][1] in _QUIET_PATHS:
-            if not self._debug:
-                return
-            level = "debug"
-        self._later(self._line, exchange, ended, level)
+        if self._enabled:
+            self._later(self._made, exchange, ended)
+
+    def _made(self, exchange: Access, ended: float) -> str:
+        if exchange.request[3][1] not in _QUIET_PATHS:
+            return self._line(exchange, ended, "info")
+        return self._line(exchange, ended, "debug") if self._debug else ""
 
 
 def _remembered(names: tuple[str, ...]) -> Callable[[Head], str]:

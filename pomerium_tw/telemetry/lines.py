@@ -13,7 +13,7 @@ log = Logger("pomerium.telemetry")
 
 FLUSH_SECONDS = 0.2
 """Longest that a line waits in memory."""
-BATCH = 128
+BATCH = 64
 """Lines that are written as soon as so many have gathered."""
 
 

@@ -34,6 +34,9 @@ class _Eager:
     _read_size = SHORT_READ
     _pending: list[bytes] | None = None
     """Written since the last flush."""
+    _gathers = True
+    """Not after startTLS, for bytes are to be encrypted first; nor for a pull producer, which is asked for more
+    when the reactor has written, and never otherwise."""
 
     def doRead(self: Any) -> Any:
         try:
@@ -55,13 +58,11 @@ class _Eager:
             self._pending.append(data)
             if len(self._pending) >= MOST_PIECES:
                 self.flush()
-        elif self.TLS or (self.producer is not None and not self.streamingProducer):
-            # After startTLS, bytes are to be encrypted first; a pull producer is asked for more when the
-            # reactor has written, and never otherwise.
-            super().write(data)  # type: ignore[misc]  # the class that this is mixed into
-        else:
+        elif self._gathers:
             self._pending = [data]
             self.reactor.unsent.append(self)
+        else:
+            super().write(data)  # type: ignore[misc]  # the class that this is mixed into
 
     def writeSequence(self, iovec: Any) -> None:
         self.write(b"".join(iovec))
@@ -99,12 +100,18 @@ class _Eager:
         self.flush()
         super().loseWriteConnection()  # type: ignore[misc]
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
+    def registerProducer(self: Any, producer: Any, streaming: bool) -> None:
         self.flush()
+        self._gathers = streaming and not self.TLS
         super().registerProducer(producer, streaming)  # type: ignore[misc]
+
+    def unregisterProducer(self: Any) -> None:
+        self._gathers = not self.TLS
+        super().unregisterProducer()  # type: ignore[misc]
 
     def startTLS(self, *args: Any) -> None:
         self.flush()
+        self._gathers = False
         super().startTLS(*args)  # type: ignore[misc]
 
 
