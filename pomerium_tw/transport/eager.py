@@ -35,7 +35,7 @@ class _Eager:
     _pending: list[bytes] | None = None
     """Written since the last flush."""
     _gathers = True
-    """Not after startTLS, for bytes are to be encrypted first; nor for a pull producer, which is asked for more
+    """Not after startTLS, for bytes are to be encrypted first; nor for a pull producer: it is asked for more
     when the reactor has written, and never otherwise."""
 
     def doRead(self: Any) -> Any:
