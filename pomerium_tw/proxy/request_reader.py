@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..model import ClientCertificate, Head, Peer, Request, Target
 from .client_address import NO_TRUST, Client, client_of
 from .head import HeadError, parse_head
-from .target import MAX_TARGET_BYTES, parse_request_line, parse_target
+from .target import MAX_TARGET_BYTES, PLAIN_PATH, parse_request_line, parse_target
 
 if TYPE_CHECKING:
     from .generation import Generation
@@ -22,9 +22,9 @@ MEMO_BYTES = 16 * 1024
 _NOT_OFFERED = frozenset(("CONNECT", "TRACE"))
 """No tunnels yet; and an upstream's echo would show the client what only the upstream may see."""
 _PLAIN_LINE = re.compile(
-    rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) "
-    rb"(?=/)((?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*+/?)"
-    rb"(?:\?([\x21\x22\x24-\x7e]*+))? HTTP/1\.1"
+    rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) ("
+    + PLAIN_PATH
+    + rb")(?:\?([\x21\x22\x24-\x7e]*+))? HTTP/1\.1"
 )
 """Request lines whose path is its own normal form (see :mod:`.target`), split while they are matched."""
 _METHODS = {each.encode(): each for each in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}

@@ -20,8 +20,9 @@ EscapedSlashAction = Literal[
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Z]{1,32}")
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
 _VISIBLE = re.compile(rb"[\x21-\x7e]++")
-_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*+/?")
+PLAIN_PATH = rb"(?=/)(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*+/?"
 """Paths that are their own normal form: no escapes, no empty or dot-led segment, no parameters."""
+_PLAIN = re.compile(PLAIN_PATH)
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_CONTROL = re.compile(rb"%(?:[01][0-9A-Fa-f]|7[Ff])")
 _ESCAPED_SLASH = re.compile(rb"%(?:2[Ff]|5[Cc])")
@@ -99,9 +100,6 @@ def _refuse_version(version: bytes) -> None:
 
 def parse_target(method: str, raw: bytes, head: Head, rules: TargetRules) -> Target:
     """The normal form of a target in origin, absolute or (OPTIONS) asterisk form. Raises HeadError."""
-    path, mark, query = raw.partition(b"?")
-    if _PLAIN.fullmatch(path) and path and (not mark or (_VISIBLE.fullmatch(query) and b"#" not in query)):
-        return Target(path, path.decode("ascii"), query if mark else None)
     if raw == b"*" and method == "OPTIONS":
         return ASTERISK
     return _normalise(raw, head, rules)
@@ -163,7 +161,7 @@ def _target(path: bytes, query: bytes | None, rules: TargetRules) -> Target:
 
 def is_sendable(path: bytes) -> bool:
     """Whether a path that was made here, by rewriting, can be sent and read in one way only."""
-    if path and _PLAIN.fullmatch(path):
+    if _PLAIN.fullmatch(path):
         return True
     if not path.startswith(b"/") or path.startswith(b"//") or _UNFIT.search(path):
         return False
