@@ -94,29 +94,33 @@ class EchoForm(Page):
         return Reply(200, ((b"Content-Type", b"text/plain"),), request.parameter("text").encode())
 
 
+@dataclass(frozen=True)
+class Options:
+    """What a configuration says besides its routes."""
+
+    own: IResource | None = None
+    claim_headers: dict[str, str] = field(default_factory=dict)
+    underscores: Any = "reject_request"
+    target_rules: TargetRules = field(default_factory=TargetRules)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    response_headers: dict[str, str] = field(default_factory=dict)
+    trust: Trust = field(default_factory=lambda: Trust.of(0, (), append=True))
+    steps: Sequence[Any] = ()
+    """They come before the usual ones."""
+
+
 class Door:
-    """The data path of one generation."""
+    """The data path of one generation, and of those that a reload makes."""
 
     def __init__(
-        self,
-        routes: Sequence[Guarded],
-        endpoint: Callable[[Upstream], Any],
-        clock: Any,
-        *,
-        own: IResource | None = None,
-        claim_headers: dict[str, str] | None = None,
-        underscores: Any = "reject_request",
-        target_rules: TargetRules | None = None,
-        timeouts: Timeouts | None = None,
-        response_headers: dict[str, str] | None = None,
-        trust: Trust | None = None,
-        steps: Sequence[Any] = (),
+        self, routes: Sequence[Guarded], endpoint: Callable[[Upstream], Any], clock: Any, **options: Any
     ) -> None:
-        """``steps`` come before the usual ones."""
+        """``options``: those of :class:`Options`."""
         self.clock = clock
+        self._options = Options(**options)
+        self._endpoint = endpoint
         self.lines: list[bytes] = []
-        writer = LineWriter(-1, clock, self._write)
-        self.writer = writer
+        self.writer = LineWriter(-1, clock, self._write)
         self.sweep = Sweep(clock)
         self.lasting = LongLived(clock, lambda exchange: self.listener.generation.allows(exchange))
         self.finish = Finish(clock, self.sweep, self.lasting)
@@ -124,63 +128,60 @@ class Door:
         self.mirror = Mirror(self.store, CALLER_RECORDS, clock)
         secret = Secret(b"s" * 32)
         self._codec = HandleCodec(secret)
-        identities = Identities(self.mirror, self._codec, clock.seconds)
-        identities.on_change(self.lasting.session_changed)
+        self._identities = Identities(self.mirror, self._codec, clock.seconds)
+        self._identities.on_change(self.lasting.session_changed)
         self.signing_keys = derive_signing_key(secret)
-        signer = AssertionSigner(self.signing_keys, clock.seconds, lambda: "assertion-id")
-        forwarded = ForwardedAssertions(self.signing_keys, clock.seconds)
         self.endpoints: list[Endpoint] = []
-
-        def build(routes: Sequence[Guarded], number: int) -> Generation:
-            policies = {each.route.id: compile_policy(parse_text(each.policy, "door.ppl")) for each in routes}
-            plans = [RoutePlan(each.route, self._cluster(each.route, endpoint)) for each in routes]
-            router = Router(plans)
-            authorizer = Authorizer(policies, DecisionLog(writer, enabled=False))
-            tree = own or PathTree({"/ping": Probe(), "/.pomerium/form": EchoForm()})
-            chain = Chain(
-                [
-                    *steps,
-                    RouteStep(
-                        router,
-                        tree,
-                        {},
-                        lambda _request, _idp: ANONYMOUS,
-                        (target_rules or TargetRules()).escaped_slashes,
-                    ),
-                    IdentifyStep(identities, self.mirror, COOKIE),
-                    AuthorizeStep(
-                        authorizer,
-                        lambda _request, _idp: redirect("https://authenticate.test/"),
-                        lambda _request, _idp: "https://authenticate.test/",
-                    ),
-                    ForwardStep(
-                        UpstreamHeaders(
-                            signer, claim_headers or {}, clock.seconds, number, forwarded=forwarded
-                        )
-                    ),
-                ],
-                self.finish,
-            )
-            return Generation(
-                number=number,
-                run=chain.run,
-                allows=Again(router, identities, authorizer, COOKIE).allows,
-                head_rules=HeadRules(
-                    own_cookies=owned_cookie_pattern(COOKIE),
-                    owned_names=frozenset(alias(name.encode()) for name in claim_headers or {}),
-                    underscores=underscores,
-                ),
-                target_rules=target_rules or TargetRules(),
-                timeouts=timeouts or Timeouts(),
-                response_lines=header_lines(response_headers or {}),
-                trust=trust or Trust(),
-                clusters=tuple(plan.cluster for plan in plans if plan.cluster is not None),
-            )
-
-        self._build = build
-        self.generation = build(routes, 1)
-        log = AccessLog(writer, DEFAULT_ACCESS_FIELDS)
+        self.generation = self._build(routes, 1)
+        log = AccessLog(self.writer, DEFAULT_ACCESS_FIELDS)
         self.listener = Listener(self.generation, self.finish, self.sweep, log, clock, "http")
+
+    def _build(self, routes: Sequence[Guarded], number: int) -> Generation:
+        options = self._options
+        policies = {each.route.id: compile_policy(parse_text(each.policy, "door.ppl")) for each in routes}
+        plans = [RoutePlan(each.route, self._cluster(each.route)) for each in routes]
+        router = Router(plans)
+        authorizer = Authorizer(policies, DecisionLog(self.writer, enabled=False))
+        return Generation(
+            number=number,
+            run=self._chain(router, authorizer, number).run,
+            allows=Again(router, self._identities, authorizer, COOKIE).allows,
+            head_rules=HeadRules(
+                own_cookies=owned_cookie_pattern(COOKIE),
+                owned_names=frozenset(alias(name.encode()) for name in options.claim_headers),
+                underscores=options.underscores,
+            ),
+            target_rules=options.target_rules,
+            timeouts=options.timeouts,
+            response_lines=header_lines(options.response_headers),
+            trust=options.trust,
+            clusters=tuple(plan.cluster for plan in plans if plan.cluster is not None),
+        )
+
+    def _chain(self, router: Router, authorizer: Authorizer, number: int) -> Chain:
+        options, now = self._options, self.clock.seconds
+        tree = options.own or PathTree({"/ping": Probe(), "/.pomerium/form": EchoForm()})
+        slashes = options.target_rules.escaped_slashes
+        steps = [
+            *options.steps,
+            RouteStep(router, tree, {}, lambda _request, _idp: ANONYMOUS, slashes),
+            IdentifyStep(self._identities, self.mirror, COOKIE),
+            AuthorizeStep(
+                authorizer,
+                lambda _request, _idp: redirect("https://authenticate.test/"),
+                lambda _request, _idp: "https://authenticate.test/",
+            ),
+            ForwardStep(
+                UpstreamHeaders(
+                    AssertionSigner(self.signing_keys, now, lambda: "assertion-id"),
+                    options.claim_headers,
+                    now,
+                    number,
+                    forwarded=ForwardedAssertions(self.signing_keys, now),
+                )
+            ),
+        ]
+        return Chain(steps, self.finish)
 
     def reload(self, routes: Sequence[Guarded]) -> None:
         """A newer configuration, of other routes."""
@@ -192,11 +193,11 @@ class Door:
         self.lines += data.splitlines()
         return len(data)
 
-    def _cluster(self, route: Route, endpoint: Callable[[Upstream], Any]) -> Cluster | None:
+    def _cluster(self, route: Route) -> Cluster | None:
         if not route.upstreams:
             return None
         rules = ResponseRules.of(route, owned_cookie_pattern(COOKIE))
-        endpoints = [Endpoint(upstream, endpoint(upstream), rules) for upstream in route.upstreams]
+        endpoints = [Endpoint(upstream, self._endpoint(upstream), rules) for upstream in route.upstreams]
         self.endpoints += endpoints
         return Cluster(route.name, endpoints)
 
