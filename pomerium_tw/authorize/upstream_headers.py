@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..model import ANONYMOUS, Identity, Request, Route
+from ..model import ANONYMOUS, MAX_MEMO, Identity, Request, Route
 from ..token import AssertionSigner
 from .forwarded import FORWARDED_HEADER, ForwardedAssertions
 from .proof import STANDARD_CLAIMS, IssuedTokens, Proof, TokensOf, claims_of
@@ -16,8 +16,6 @@ from .route_headers import Header, RouteHeaders, joined_headers
 
 REUSE_SECONDS = 120.0
 """An assertion is sent again for this long: the upstream always gets one with three minutes to live."""
-MAX_MEMO = 64
-"""Header blocks remembered for one caller."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from .certificate import ClientCertificate
 from .decision import Decision, Outcome
 from .identity import (
     ANONYMOUS,
+    MAX_MEMO,
     NO_CLAIMS,
     NO_DEVICES,
     Claims,
@@ -26,6 +27,7 @@ from .secret import Secret
 
 __all__ = [
     "ANONYMOUS",
+    "MAX_MEMO",
     "NO_CLAIMS",
     "NO_DEVICES",
     "Claims",

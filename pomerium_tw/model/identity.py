@@ -83,6 +83,8 @@ class Device:
     """Somebody approved the enrolment."""
 
 
+MAX_MEMO = 256
+"""Values remembered for one caller: a few for each host that he uses."""
 NO_DEVICES: Mapping[str, Device] = MappingProxyType({})
 
 
@@ -99,8 +101,8 @@ class Identity:
     presented: Session | None = None
     """The session that the request itself named, where it impersonates another one."""
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
-    """Derived values (assertions, header blocks) that live exactly as long as these records; each user of it
-    keys its own entries and bounds them."""
+    """Derived values (assertions, log texts) that live exactly as long as these records. Each user of it
+    keys its own entries, and empties it before it would hold more than MAX_MEMO."""
     # What policies read at every request is a plain attribute: a property costs them 30 ns each.
     user_id: str = field(init=False, repr=False)
     """The session's user id, or "" for an anonymous caller."""

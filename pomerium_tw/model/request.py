@@ -86,7 +86,7 @@ class Head:
         self.memo: dict[Any, Any] = {}
         """What is derived from this block (log fragments, upstream lines) and lives no longer.
 
-        Its users bound their share.
+        Whoever would make it too large empties it: everything in it can be made again.
         """
 
     def get(self, name: bytes) -> bytes | None:

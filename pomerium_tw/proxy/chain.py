@@ -39,7 +39,6 @@ class Chain:
     """Walks the steps. Synchronous unless a step waits."""
 
     def __init__(self, steps: Sequence[Any], finish: Finish) -> None:
-        self.steps = tuple(steps)
         self._advances: tuple[Advance, ...] = tuple(step.advance for step in steps)
         self._finish = finish
 

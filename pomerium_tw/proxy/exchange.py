@@ -124,12 +124,11 @@ class Exchange:
     cluster_name: str = ""
     body_limit: int = 0
 
-    def __init__(self, request: Request, generation: Generation, started: float) -> None:
-        self.request = request
-        self.generation = generation
-        """The generation that this exchange began with and ends with."""
-        self.started = started
-        """Seconds since the epoch."""
+    request: Request
+    generation: Generation
+    """The generation that this exchange began with and ends with."""
+    started: float
+    """Seconds since the epoch."""
 
 
 class StepOutcome(Protocol):

@@ -37,7 +37,7 @@ class Generation:
     """What a request begins with it also ends with; the next one may begin with a newer generation."""
 
     number: int
-    """Counts up; memos carry it, so that nothing remembered outlives its configuration."""
+    """Counts up; what is remembered of callers carries it, so that nothing outlives its configuration."""
     run: Callable[[IExchange], None]
     """The chain of steps."""
     allows: Callable[[IExchange], bool]

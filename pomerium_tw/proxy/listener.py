@@ -110,7 +110,7 @@ class Listener(Factory):
         return Peer(address, peer.port)
 
     def refused(self, error: HeadError, peer: Peer) -> bytes:
-        """Log bytes that are not a request; the answer to them."""
+        """Log bytes that are not a request; the answer to them, after which the connection ends."""
         request_id = self.new_request_id()
         log.info(
             "request refused: {status} {message}",
@@ -119,10 +119,6 @@ class Listener(Factory):
             ip=peer.address,
             request_id=request_id,
         )
-        return self.refusal(error, request_id)
-
-    def refusal(self, error: HeadError, request_id: str) -> bytes:
-        """A whole answer after which the connection ends."""
         more = b"%bDate: %b\r\nX-Request-Id: %b\r\n" % (
             self.generation.response_lines,
             self._finish.date(),

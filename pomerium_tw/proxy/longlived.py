@@ -37,16 +37,15 @@ class Lasting(Protocol):
 
 
 class LongLived:
-    """The long-lived exchanges of a process, found by session and by route."""
+    """The long-lived exchanges of a process, found by session."""
 
     def __init__(self, clock: IReactorTime, decide: Callable[[IExchange], bool]) -> None:
         """``decide``: whether the exchange would be let through now. Only True is yes; a failure is no."""
         self._clock = clock
         self.decide = decide
-        self._all: dict[Lasting, tuple[str, str]] = {}
-        """Each with the ids of its session and route."""
+        self._all: dict[Lasting, str] = {}
+        """Each with the id of its session."""
         self._by_session: dict[str, set[Lasting]] = {}
-        self._by_route: dict[str, set[Lasting]] = {}
         self._due: list[tuple[float, int, Lasting]] = []
         """A heap: when, a number that makes entries differ, and what is to be decided."""
         self._waiting: set[Lasting] = set()
@@ -71,28 +70,21 @@ class LongLived:
 
     def add(self, lasting: Lasting) -> None:
         exchange = lasting.exchange
-        plan = exchange.plan
-        assert plan is not None  # noqa: S101 - the route step ran
-        session_id, route_id = self._all[lasting] = exchange.identity.session_id, plan.route.id
+        session_id = self._all[lasting] = exchange.identity.session_id
         if session_id:
             self._by_session.setdefault(session_id, set()).add(lasting)
-        self._by_route.setdefault(route_id, set()).add(lasting)
         # What changed while the upstream took its time to answer was not heard of.
         self._decide_again((lasting,))
 
     def discard(self, lasting: Lasting) -> None:
-        session_id, route_id = self._all.pop(lasting, ("", ""))
+        session_id = self._all.pop(lasting, "")
         _leave(self._by_session, session_id, lasting)
-        _leave(self._by_route, route_id, lasting)
 
     # -- occasions
 
     def session_changed(self, session_id: str) -> None:
         """Something that the session stands for is other than it was, or the session is gone."""
         self._decide_again(self._by_session.get(session_id, ()))
-
-    def route_changed(self, route_id: str) -> None:
-        self._decide_again(self._by_route.get(route_id, ()))
 
     def all_changed(self) -> None:
         """There is a new generation."""

@@ -20,7 +20,7 @@ MEMO_BYTES = 16 * 1024
 """Longer blocks are not remembered."""
 
 _NOT_OFFERED = frozenset(("CONNECT", "TRACE"))
-"""No tunnels yet; and an upstream's echo would show the client what only the upstream may see."""
+"""No CONNECT yet; and an upstream's echo would show the client what only the upstream may see."""
 _PLAIN_LINE = re.compile(
     rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) ("
     + PLAIN_PATH
@@ -44,7 +44,7 @@ class RequestReader:
         self.peer = peer
         """The connection's own."""
         self.certificate: ClientCertificate | None = None
-        """What the client presented."""
+        """What the client presented; no listener asks for one yet."""
 
     def read(self, block: bytes, generation: Generation) -> Request:
         """``block``: a whole head without its empty line. Raises HeadError."""
@@ -70,9 +70,6 @@ class RequestReader:
 
     def _understand(self, fields: bytes, generation: Generation) -> tuple[Head, Client]:
         memo = self._memo
-        known = memo.get(fields)
-        if known is not None and known[0] is generation:
-            return known[1], known[2]
         head = parse_head(fields, generation.head_rules)
         trust = generation.trust
         if trust is NO_TRUST:

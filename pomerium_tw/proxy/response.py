@@ -144,8 +144,7 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
         chunked,
         kept,
         any(
-            name == b"content-type" and value[:17].lower() == b"text/event-stream"
-            for name, _, value in fields
+            name == b"content-type" and value[: len(_EVENTS)].lower() == _EVENTS for name, _, value in fields
         ),
     )
 

@@ -42,7 +42,7 @@ class RouteStep:
 
     name = "route"
     reads = ("request",)
-    edits = ("plan", "identity")
+    edits = ("request", "plan", "identity", "flag")
 
     def __init__(
         self,

@@ -58,8 +58,8 @@ class UpstreamConnection(Protocol):
     used = 0
     """Requests that this connection has carried."""
     alive = False
-    _untouched = False
-    """An answer is awaited of which no byte has come."""
+    _may_be_known = False
+    """An answer is awaited of which no byte has come, and which may be like one before."""
     _answer: Answer | None = None
     _head: ResponseHead | None = None
     _decoder: ChunkedDecoder | None = None
@@ -113,7 +113,7 @@ class UpstreamConnection(Protocol):
         ``switching``: it asks for an upgrade.
         """
         self._answer = answer
-        self._untouched = not switching
+        self._may_be_known = not switching
         self._no_body = no_body
         self._sending = more
         self._switching = switching
@@ -139,8 +139,8 @@ class UpstreamConnection(Protocol):
     # -- the answer
 
     def dataReceived(self, data: bytes) -> None:
-        if self._untouched:
-            self._untouched = False
+        if self._may_be_known:
+            self._may_be_known = False
             end = data.find(b"\r\n\r\n") + 4
             known = self._memo.get(data[:end])
             if known is not None and known.length == len(data) - end and not (self._no_body or self._sending):
@@ -314,7 +314,7 @@ class UpstreamConnection(Protocol):
         """End at once; nothing is reported to the answer's taker."""
         self.alive = False
         self._answer = None
-        self._untouched = False
+        self._may_be_known = False
         transport: Any = self.transport
         transport.abortConnection()
 

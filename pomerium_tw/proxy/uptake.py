@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..transport import unsent
+from .body_rate import MIN_BODY_RATE
 
 FLUSH_SECONDS = 60.0
 """How often a client that reads slowly is looked at, and how long one that takes nothing is waited for."""
-MIN_TAKEN = 256 * 60
-"""Bytes that a client has to take in that time: 256 a second, as much as it has to send of a body."""
+MIN_TAKEN = int(MIN_BODY_RATE * FLUSH_SECONDS)
+"""Bytes that a client has to take in that time: as many as it has to send of a body by default."""
 
 
 class Uptake:

@@ -41,7 +41,7 @@ class WaitingConnection(ClosingConnection):
             self.abort()
         elif exchange is None:
             self._waited(now)
-        elif not exchange.body_done and not exchange.answered:
+        elif waiting_for_body:
             self._body_waited(exchange, now)
         else:
             # The client takes nothing of its answer, or the rest of its body does not come.

@@ -160,7 +160,9 @@ class PomeriumService(Service):
         for line in lines_of((*loaded.warnings, *kept, *dry.policies.check.warnings)):
             log.warn("reload: {warning}", warning=line)
         log.info(
-            "reloaded, generation {number}, routes: {count}", number=number, count=len(dry.policies.compiled)
+            "reloaded, generation {number}, routes: {count}",
+            number=number,
+            count=len(loaded.settings.all_routes),
         )
         return ()
 
@@ -178,7 +180,7 @@ class PomeriumService(Service):
             self._parts.clean_up.start()
             self._cleans_up = True
             garbage.settle()
-            log.info("ready, routes: {count}", count=len(self._generation.clusters))
+            log.info("ready, routes: {count}", count=len(self._loaded.settings.all_routes))
             self.ready.callback(None)
 
     def _listen(self) -> None:

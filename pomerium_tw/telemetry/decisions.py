@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
 
-from ..model import Decision, Identity, Request, Route, Session
+from ..model import MAX_MEMO, Decision, Identity, Request, Route, Session
 from .access import clip, escaped, header_fragment
 from .lines import LineWriter
 from .stamp import Stamp
@@ -32,8 +32,6 @@ DEFAULT_AUTHORIZE_FIELDS = (
     "route-checksum",
     "route-id",
 )
-MAX_CALLER_MEMO = 256
-"""Entries in a caller's memo beyond which no further texts are remembered there."""
 MAX_ENDINGS = 4096
 """Decisions whose text is kept: they are shared objects, as few as the policies have outcomes."""
 
@@ -180,7 +178,7 @@ def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], 
         found: str | None = memo.get(key)
         if found is None:
             found = "".join([_STANDING[name](request, route, identity) for name in names])
-            if len(memo) >= MAX_CALLER_MEMO:
+            if len(memo) >= MAX_MEMO:
                 memo.clear()
             memo[key] = found
         return found

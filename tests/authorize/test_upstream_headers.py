@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from pomerium_tw.authorize import ForwardedAssertions, IssuedTokens, UpstreamHeaders, routing_key
 from pomerium_tw.model import (
     ANONYMOUS,
+    MAX_MEMO,
     ClientCertificate,
     DirectoryGroup,
     DirectoryUser,
@@ -228,7 +229,7 @@ def test_the_memory_of_one_caller_is_bounded() -> None:
     writer, who = Writer(), identity()
     for number in range(500):
         writer.lines(who, host=f"h{number}.example.com", route_host="*.example.com")
-    assert len(who.memo) <= 64
+    assert len(who.memo) <= MAX_MEMO
     assert writer.serial(who) == 501
 
 

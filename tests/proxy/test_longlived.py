@@ -71,14 +71,6 @@ def test_a_change_of_a_session_concerns_its_own_exchanges(registry: Registry) ->
     assert (mine.closed, mine_too.closed, other.closed) == (["access_revoked"], [], [])
 
 
-def test_a_change_of_a_route_concerns_its_own_exchanges(registry: Registry) -> None:
-    here, there, public = Socket("ann"), Socket("ann", "r2"), Socket()
-    registry.join(here, there, public)
-    registry.all.route_changed("r")
-    registry.pass_time()
-    assert set(registry.who()) == {here, public}
-
-
 def test_who_comes_is_decided_again(registry: Registry) -> None:
     """The upstream may have taken a while to answer."""
     socket, denied = Socket("ann"), Socket("ann")
@@ -139,7 +131,7 @@ def test_nothing_is_kept_of_who_left(registry: Registry) -> None:
         registry.all.discard(socket)
     registry.pass_time()
     kept = registry.all
-    assert not any((len(kept), kept._by_session, kept._by_route, kept._due, kept._waiting))
+    assert not any((len(kept), kept._by_session, kept._due, kept._waiting))
 
 
 @pytest.mark.parametrize("answer", [None, 1, "yes", False])
@@ -180,7 +172,7 @@ def test_ten_thousand_are_decided_in_time_and_never_many_at_once(registry: Regis
 def test_one_is_decided_at_once_though_ten_thousand_are_under_way(registry: Registry) -> None:
     mine = Socket("ann", "mine")
     registry.join(mine, *(Socket(f"s{number}") for number in range(10_000)))
-    registry.all.route_changed("r")
+    registry.all.all_changed()
     registry.pass_time(1)
     assert len(registry.who()) < 6000
     registry.denied = {mine}
@@ -191,8 +183,8 @@ def test_one_is_decided_at_once_though_ten_thousand_are_under_way(registry: Regi
 
 def test_one_is_decided_at_once_though_the_next_of_a_few_has_time(registry: Registry) -> None:
     mine = Socket("ann", "mine")
-    registry.join(mine, Socket(), Socket())
-    registry.all.route_changed("r")
+    registry.join(mine, Socket("bob"), Socket("bob"))
+    registry.all.session_changed("bob")
     registry.clock.advance(0)
     registry.clock.advance(0.1)
     registry.all.session_changed("ann")

@@ -179,3 +179,19 @@ def failed(deferred: Deferred[Any]) -> list[Failure]:
     failures: list[Failure] = []
     deferred.addErrback(failures.append)
     return failures
+
+
+class Push:
+    """A streaming producer that counts what it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.calls.append("resume")
+
+    def stopProducing(self) -> None:
+        self.calls.append("stop")

@@ -19,6 +19,8 @@ from twisted.python.failure import Failure
 
 from pomerium_tw.transport.eager import MOST_PIECES, EagerConnector, EagerPort
 
+from .pairs import Push
+
 reactor: Any = installed
 SMALL = 4096
 
@@ -164,28 +166,11 @@ async def test_closing_sends_what_waits_first() -> None:
         assert bytes(pair.client.data).startswith(big)
 
 
-class Push:
-    """A streaming producer that writes until it is told to pause."""
-
-    def __init__(self, transport: Any) -> None:
-        self.transport = transport
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        self.calls.append("stop")
-
-
 @ensureDeferred
 async def test_a_streaming_producer_is_paused_when_the_peer_does_not_read_and_resumed_when_it_does() -> None:
     async with connected() as pair:
         pair.receiver.pauseProducing()
-        producer = Push(pair.sender)
+        producer = Push()
         pair.sender.registerProducer(producer, True)
         written = 0
         while not producer.calls:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from pomerium_tw.transport.eager import LONG_READ
 from pomerium_tw.transport.tls_socket import RECORD
 
-from .pairs import Recorder, other_client, pair, reactor, serving, turns, until
+from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until
 
 BIG = bytes(range(256)) * 8000
 
@@ -123,22 +123,6 @@ async def test_nothing_stays_behind_in_openssl(size: int) -> None:
     async with pair() as both:
         both.sender.write(b"x" * size)
         await until(lambda: len(both.client.data) == size)
-
-
-class Push:
-    """A streaming producer that counts what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        self.calls.append("stop")
 
 
 @ensureDeferred
