@@ -12,6 +12,8 @@ HOST = b"HOST"
 """Stands for the name of the reader that the request is for."""
 HOST_BYTES = 14
 """How long every such name is."""
+TWO_ANSWERS = ("pipelined pair", "coding named b'Transfer.Encoding'", "coding named b'X:Transfer-Encoding'")
+"""Of more than one request: the last two name no coding, so what should be their body is a bad one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,10 @@ class Oddity:
 
     @property
     def requests(self) -> int:
-        """How many answers to wait for, if all is well."""
+        """How many answers to wait for, if all is well; no further ones are looked at."""
         if self.name == "three":
             return 3
-        return 2 if self.family == "pipelining" or self.name == "pipelined pair" else 1
+        return 2 if self.family == "pipelining" or self.name in TWO_ANSWERS else 1
 
     def to(self, host: bytes) -> bytes:
         return self.data.replace(HOST, host)

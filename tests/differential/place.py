@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .oddities import Oddity
 from .readers import Reader, Reading
 
-SILENCE = 0.3
+SILENCE = 1.0
 """Seconds without a byte after which no more is waited for: what was sent is not a whole request."""
 _FINAL = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) ")
 
@@ -70,7 +70,8 @@ class Place:
                     received[connection] += data
                     if not data or len(_FINAL.findall(received[connection])) >= count:
                         waiting.remove(connection)
-            return [[int(status) for status in _FINAL.findall(data)] for data in received.values()]
+            # What came beside the last one that is waited for is a matter of chance.
+            return [[int(status) for status in _FINAL.findall(data)[:count]] for data in received.values()]
 
 
 def _received(connection: socket.socket) -> bytes:
