@@ -58,6 +58,7 @@ from pomerium_tw.proxy import (
 from pomerium_tw.session import CALLER_RECORDS, HandleCodec, Identities, SessionHandle, owned_cookie_pattern
 from pomerium_tw.telemetry import DEFAULT_ACCESS_FIELDS, AccessLog, DecisionLog, LineWriter
 from pomerium_tw.token import AssertionSigner, derive_signing_key
+from pomerium_tw.transport import turn_end_of
 
 PUBLIC = 'policy "public" { allow or { accept } }'
 NOBODY = 'policy "nobody" { deny or { accept } }'
@@ -137,7 +138,16 @@ class Door:
         log = AccessLog(self.writer, DEFAULT_ACCESS_FIELDS)
         # The same ids each time: a test that looks for digits must not find them by chance.
         ids = Random(5).randbytes  # noqa: S311 - nobody guesses them
-        self.listener = Listener(self.generation, self.finish, self.sweep, log, clock, "http", ids)
+        self.listener = Listener(
+            self.generation,
+            self.finish,
+            self.sweep,
+            log,
+            clock,
+            "http",
+            ids,
+            at_turn_end=turn_end_of(clock),
+        )
 
     def _build(self, routes: Sequence[Guarded], number: int) -> Generation:
         options = self._options

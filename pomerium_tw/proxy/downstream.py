@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import connectionDone
@@ -20,6 +20,9 @@ from .request_reader import RequestReader
 from .target import parse_request_line
 from .uptake import FLUSH_SECONDS, Uptake
 from .waiting import MEMO_SECONDS, WaitingConnection
+
+if TYPE_CHECKING:
+    from .generation import Generation
 
 MAX_BUFFERED = 64 * 1024
 """Bytes of body or of further requests held per connection before reading pauses."""
@@ -42,6 +45,8 @@ class DownstreamConnection(WaitingConnection):
     _advancing = False
     _yielding = False
     """The next request begins in the next turn."""
+    _arrived = False
+    """The listener will have us :meth:`begin`."""
     _receiver: Receiver | None = None
     """Whose the connection is after an upgrade."""
 
@@ -73,6 +78,8 @@ class DownstreamConnection(WaitingConnection):
 
     def readConnectionLost(self) -> None:
         """The client sends no more: it gets the answers to what it has sent, in a bounded time."""
+        if self._arrived:
+            self._listener.begin_arrived()
         self._read_closed = True
         exchange = self._exchange
         if self._receiver is not None:
@@ -94,19 +101,38 @@ class DownstreamConnection(WaitingConnection):
 
     def dataReceived(self, data: bytes) -> None:
         if self._ready:
-            end = data.find(b"\r\n\r\n")
-            # One request without a body, whole: nearly all that ever arrives.
-            if end + 4 == len(data) and 0 < end <= MAX_HEAD_BYTES and data[0] > 0x20:
-                try:
-                    self._begin(data[: end + 2])
-                except HeadError as error:
-                    self._refuse(error)
-                return
-        self._received(data)
+            self._ready = False
+            self._arrived = True
+            self._buffer = data
+            self._listener.arrived(self)
+        else:
+            self._received(data)
+
+    def begin(self, generation: Generation, now: float) -> Http1Exchange | None:
+        """Look at what arrived: the exchange that begins with it, to walk the chain with others."""
+        if not self._arrived:
+            return None
+        self._arrived = False
+        data = self._buffer
+        end = data.find(b"\r\n\r\n")
+        # One request without a body, whole: nearly all that ever arrives.
+        if end + 4 == len(data) and 0 < end <= MAX_HEAD_BYTES and data[0] > 0x20:
+            self._buffer = b""
+            try:
+                return self._understand(data[: end + 2], generation, now)
+            except HeadError as error:
+                self._refuse(error)
+        elif self.closing and not self._ended:
+            self._end(drain=True)  # a piece of a request, and no more are taken
+        else:
+            self._advance()
+        return None
 
     def _received(self, data: bytes) -> None:
         exchange = self._exchange
-        self._ready = False
+        if self._arrived:
+            self._buffer += data
+            return
         if self._ended:
             self._discard(len(data))
             return
@@ -120,7 +146,7 @@ class DownstreamConnection(WaitingConnection):
 
     def _advance(self) -> None:
         """Work through the buffer until bytes, an answer, or room for an answer are missing."""
-        if self._advancing:
+        if self._advancing or self._arrived:
             return
         self._advancing = True
         begun = MAX_AT_ONCE if self._yielding else 0
@@ -233,8 +259,11 @@ class DownstreamConnection(WaitingConnection):
         """One request. ``block``: its head without the empty line. Raises HeadError."""
         listener = self._listener
         generation = listener.generation
+        generation.run((self._understand(block, generation, listener.now()),))
+
+    def _understand(self, block: bytes, generation: Generation, now: float) -> Http1Exchange:
         request = self._reader.read(block, generation)
-        exchange = self._exchange = Http1Exchange(self, request, generation, listener.now())
+        exchange = self._exchange = Http1Exchange(self, request, generation, now)
         self._ready = False
         self.deadline = 0.0
         if self._read_closed:
@@ -243,7 +272,7 @@ class DownstreamConnection(WaitingConnection):
             timeouts = generation.timeouts
             self._body_wait = BodyWait(exchange.started, timeouts.request, timeouts.body_rate)
             self.deadline = self._body_wait.look_at(held=False)
-        generation.run(exchange)
+        return exchange
 
     # -- the present exchange
 
@@ -325,7 +354,7 @@ class DownstreamConnection(WaitingConnection):
         self._ready = False
         if self._receiver is not None:
             self._receiver.close("shutdown")  # it would never end by itself
-        elif self._exchange is None and not self._ended:
+        elif self._exchange is None and not self._ended and not self._arrived:
             self._end(drain=False)
 
     # -- after an upgrade

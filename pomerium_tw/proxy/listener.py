@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from ..model import Peer
 from ..telemetry import AccessLog
+from ..transport import AtTurnEnd, at_once
 from .admission import Admission
 from .downstream import DownstreamConnection
 from .exchange import IExchange
@@ -62,8 +63,11 @@ class Listener(Factory):
         scheme: Literal["http", "https"],
         random: Callable[[int], bytes] = os.urandom,
         admission: Admission | None = None,
+        at_turn_end: AtTurnEnd = at_once,
     ) -> None:
-        """``admission``: shared with the other listeners of the process."""
+        """``admission``: shared with the other listeners of the process. ``at_turn_end``: when requests that
+        arrived together are handled.
+        """
         self.generation = generation
         self.scheme = scheme
         self.now = clock.seconds
@@ -76,10 +80,33 @@ class Listener(Factory):
         self._connections: dict[DownstreamConnection, str] = {}
         """Each with the address that it is counted by."""
         self._drained: Deferred[None] | None = None
+        self._at_turn_end = at_turn_end
+        self._arrived: list[DownstreamConnection] = []
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:
         """None closes the connection, before any handshake."""
         return DownstreamConnection(self) if self.admission.admits(getattr(addr, "host", "")) else None
+
+    def arrived(self, connection: DownstreamConnection) -> None:
+        """Have ``connection`` begin what it was sent, together with all that arrives in this turn."""
+        self._arrived.append(connection)
+        if len(self._arrived) == 1:
+            self._at_turn_end(self.begin_arrived)
+
+    def begin_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        generation, now = self.generation, self.now()
+        begun = []
+        for connection in arrived:
+            try:
+                exchange = connection.begin(generation, now)
+            except Exception:
+                log.failure("a connection failed")
+                connection.cut("internal_error")
+                continue
+            if exchange is not None:
+                begun.append(exchange)
+        generation.run(begun)
 
     def opened(self, connection: DownstreamConnection) -> None:
         transport: Any = connection.transport

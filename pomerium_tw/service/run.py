@@ -21,7 +21,7 @@ from ..databroker import StoreUnavailable
 from ..proxy import Admission, Listener, RedirectListener
 from ..telemetry import LineWriter
 from ..tls import ServerContexts, fallback_certificate
-from ..transport import ServerTLS, listen
+from ..transport import ServerTLS, listen, turn_end_of
 from . import garbage
 from .build import DryBuild, build_generation
 from .limits import allow_descriptors, connection_limits
@@ -105,6 +105,7 @@ class PomeriumService(Service):
             reactor,
             "https" if secure else "http",
             admission=self._admission,
+            at_turn_end=turn_end_of(reactor),
         )
         self._redirects = RedirectListener(
             reactor, parts.sweep, self._admission, loaded.settings.timeout_header

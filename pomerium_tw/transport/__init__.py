@@ -8,11 +8,13 @@ from .listening import ServerTLS, listen
 from .threads import Threads, ThreadsBusyError, ThreadsClosedError, ThreadsError, ThreadsTimeoutError
 from .tls_client import ClientTLS, TLSEndpoint
 from .tls_socket import OnSocket
+from .turn import AtTurnEnd, at_once, turn_end_of
 from .unix import unix_endpoint
 from .unsent import unsent
 
 __all__ = [
     "CONNECT_SECONDS",
+    "AtTurnEnd",
     "ClientTLS",
     "ForbiddenAddressError",
     "GuardedReactor",
@@ -24,11 +26,13 @@ __all__ = [
     "ThreadsClosedError",
     "ThreadsError",
     "ThreadsTimeoutError",
+    "at_once",
     "client_endpoint",
     "install_reactor",
     "is_localhost_name",
     "listen",
     "raise_descriptor_limit",
+    "turn_end_of",
     "unix_endpoint",
     "unsent",
 ]

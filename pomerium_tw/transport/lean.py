@@ -8,6 +8,7 @@ works on any other reactor too.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 from typing import Any
 
@@ -22,7 +23,8 @@ log = Logger("pomerium.transport")
 _GONE = ConnectionFdescWentAway("the file descriptor was closed")
 
 MOST_EVENTS = 128
-"""Events handled before what was written meanwhile is sent: the first must not wait for too many others."""
+"""Events of one turn, at whose end what arrived is handled and what was written is sent: the first must not
+wait for too many others."""
 
 
 class LeanEPollReactor(EPollReactor):
@@ -31,7 +33,12 @@ class LeanEPollReactor(EPollReactor):
     def __init__(self) -> None:
         self.unsent: list[Any] = []
         """Transports that were written to in this turn; see :mod:`.eager`."""
+        self._due: list[Callable[[], None]] = []
         super().__init__()
+
+    def at_turn_end(self, call: Callable[[], None]) -> None:
+        """Have ``call`` made when this turn's events are read, before what was written is sent."""
+        self._due.append(call)
 
     def doPoll(self, timeout: float | None) -> None:
         try:
@@ -61,24 +68,31 @@ class LeanEPollReactor(EPollReactor):
                     self._disconnectSelectable(selectable, why, False)
             else:
                 self._doReadOrWrite(selectable, fd, event)
-        if self.unsent:
-            self._send()
+        if self._due or self.unsent:
+            self._end_turn()
 
     doIteration = doPoll
 
     def runUntilCurrent(self) -> None:
         super().runUntilCurrent()
         # Timers and other threads' calls write too, and the next poll may wait for long.
-        if self.unsent:
-            self._send()
+        if self._due or self.unsent:
+            self._end_turn()
 
-    def _send(self) -> None:
-        unsent, self.unsent = self.unsent, []
-        for transport in unsent:
-            try:
-                transport.flush()
-            except BaseException as error:
-                self._disconnectSelectable(transport, self._failed(error), False)
+    def _end_turn(self) -> None:
+        while self._due or self.unsent:
+            due, self._due = self._due, []
+            for call in due:
+                try:
+                    call()
+                except Exception:
+                    log.failure("the end of a turn failed")
+            unsent, self.unsent = self.unsent, []
+            for transport in unsent:
+                try:
+                    transport.flush()
+                except BaseException as error:
+                    self._disconnectSelectable(transport, self._failed(error), False)
 
     def _failed(self, error: BaseException) -> BaseException:
         # As the stock reactor: whatever a protocol raises ends its own connection and nothing else.
