@@ -4,7 +4,7 @@ from .authorizer import Authorizer
 from .forwarded import ForwardedAssertions
 from .internal import internal_evaluation
 from .ladder import decide
-from .proof import IssuedTokens
+from .proof import IssuedTokens, Proof
 from .references import comma_list
 from .templates import Template
 from .upstream_headers import Sent, UpstreamHeaders, routing_key
@@ -14,6 +14,7 @@ __all__ = [
     "Authorizer",
     "ForwardedAssertions",
     "IssuedTokens",
+    "Proof",
     "Sent",
     "Template",
     "UpstreamHeaders",

@@ -58,6 +58,7 @@ class Proof:
         self._identity = identity
         # Not functools.cached_property: its lock costs 1 µs at each of these.
         self._payload: dict[str, Any] | None = None
+        self._unsigned = ""
         self._assertion = ""
 
     @property
@@ -72,8 +73,18 @@ class Proof:
     def assertion(self) -> str:
         """The payload, signed."""
         if not self._assertion:
-            self._assertion = self._signer.sign(self.payload)
+            self.write()
+            self._assertion = self._signer.signed(self._unsigned)
         return self._assertion
+
+    def write(self) -> None:
+        """The assertion but for its signature."""
+        if not self._unsigned:
+            self._unsigned = self._signer.unsigned(self.payload)
+
+    def sign(self) -> None:
+        """Make the assertion now."""
+        self.assertion  # noqa: B018 - it is remembered
 
     @cached_property
     def tokens(self) -> Tokens:

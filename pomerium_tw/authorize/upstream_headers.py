@@ -37,8 +37,9 @@ class _Remembered:
     proof: Proof | None
     """Only where further headers may need it: it refers to the caller, in whose memo this lies, and only the
     garbage collector would ever find the two."""
-    headers: tuple[Header, ...] = field(repr=False)
     lines: bytes = field(repr=False)
+    headers: tuple[Header, ...] = field(repr=False)
+    """What the lines are made of, only where further headers may have to be joined with them."""
 
 
 class UpstreamHeaders:
@@ -71,21 +72,39 @@ class UpstreamHeaders:
         self._forwarded = forwarded
         self._routes = {route.id: RouteHeaders(route, self._claim_headers) for route in routes}
 
-    def lines(self, request: Request, route: Route, identity: Identity) -> tuple[bytes, float]:
+    def unproved(self, request: Request, route: Route, identity: Identity) -> Proof | None:
+        """The proof that :meth:`lines` will have to make; None where it is made, or none is sent.
+
+        For whoever handles many requests at once, and makes the steps of their proofs in a row.
+        """
+        prepared = self._routes.get(route.id) or self._prepare(route)
+        if not prepared.passes:
+            return None
+        found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
+        if found is not None and found.until > self._now():
+            return None
+        return self._proof(request, route, identity)
+
+    def lines(
+        self, request: Request, route: Route, identity: Identity, proof: Proof | None = None
+    ) -> tuple[bytes, float]:
         """Header lines with their CRLFs, and until when they hold (seconds since the epoch).
 
         They are the same for every request with this header block, certificate, host and caller.
+        ``proof``: of :meth:`unproved`, if that was asked.
         """
         prepared = self._routes.get(route.id) or self._prepare(route)
         if prepared.constant is not None:
             return prepared.constant, math.inf
         found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
         if found is None or found.until <= self._now():
-            found = self._remember(request, route, prepared, identity)
+            found = self._remember(request, route, prepared, identity, proof)
         if found.proof is not None or (
             prepared.passes and self._forwarded is not None and self._forwarded.sent(request.head)
         ):
             forwarded, until = self._passed_on(request, prepared, identity)
+            if found.proof is None and prepared.distinct:
+                return found.lines + prepared.lines(forwarded), min(until, found.until)
             moving = prepared.configured(request, found.proof) if found.proof is not None else ()
             return prepared.lines((*found.headers, *moving, *forwarded)), min(until, found.until)
         return found.lines, found.until
@@ -114,16 +133,21 @@ class UpstreamHeaders:
         )
 
     def _remember(
-        self, request: Request, route: Route, prepared: RouteHeaders, identity: Identity
+        self,
+        request: Request,
+        route: Route,
+        prepared: RouteHeaders,
+        identity: Identity,
+        proof: Proof | None,
     ) -> _Remembered:
-        proof = self._proof(request, route, identity)
+        proof = proof or self._proof(request, route, identity)
         headers = prepared.of_caller(proof)
         until = self._now() + REUSE_SECONDS
         if prepared.moving:
-            made = _Remembered(until, proof, headers, b"")
+            made = _Remembered(until, proof, b"", headers)
         else:
             headers += prepared.configured(request, proof)
-            made = _Remembered(until, None, headers, prepared.lines(headers))
+            made = _Remembered(until, None, prepared.lines(headers), () if prepared.distinct else headers)
         # All anonymous callers share one identity: hosts that they make up must not crowd each other out.
         if identity is not ANONYMOUS or "*" not in route.host:
             if len(identity.memo) >= MAX_MEMO:

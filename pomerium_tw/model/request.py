@@ -50,7 +50,7 @@ class Head:
         *,
         host: str,
         port: int | None,
-        fields: tuple[tuple[bytes, bytes], ...],
+        fields: tuple[tuple[bytes, bytes], ...] = (),
         passed: bytes,
         index: dict[bytes, bytes] | None = None,
         cookie: bytes | None = None,
@@ -60,14 +60,14 @@ class Head:
         upgrade: bytes | None = None,
         expect_continue: bool = False,
     ) -> None:
+        """``index``: lower-case name → its values joined; ``fields``: only where a name repeats."""
         self.host = host
         """Host name in lower case, no port, no trailing dot; IPv6 literals keep their brackets."""
         self.port = port
         """Port named by the client, or None."""
         self.authority = host if port is None else f"{host}:{port}"
         """Host and port as the client named them, normalised."""
-        self.fields = fields
-        """(lower-case name, value) of every line the client sent, in order."""
+        self._fields = fields
         self._index = joined(fields) if index is None else index
         self.passed = passed
         """Lines (each ending in CRLF) that may go upstream, bytes and case as received."""
@@ -88,6 +88,12 @@ class Head:
 
         Whoever would make it too large empties it: everything in it can be made again.
         """
+
+    @property
+    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """(lower-case name, value) of every line the client sent, in order."""
+        # Hardly ever asked for, and as many objects as all the rest of a head.
+        return self._fields or tuple(self._index.items())
 
     def get(self, name: bytes) -> bytes | None:
         """All values of a header (lower-case name) joined by ``, ``; None when absent."""

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
-from .exchange import IExchange, StepOutcome
+from .exchange import IExchange, Rest, StepOutcome
 from .finish import Finish
 
 log = Logger("pomerium.proxy")
@@ -35,11 +35,13 @@ class IChainStep(Interface):
     def advance(exchange: IExchange) -> Any:  # noqa: N805 (an interface has no self)
         """Look at the exchange: None to go on, a StepOutcome to end the chain, or a Deferred of either.
 
+        Or a Rest: what remains to be done before it can be said which of them.
         An exception ends the exchange with an error page: nothing is let through.
         """
 
 
 Advance = Callable[[IExchange], Any]
+Calls = Sequence[Advance]
 
 
 class Chain:
@@ -53,7 +55,8 @@ class Chain:
         """Exchanges that began together. ``at``: the step to go on with."""
         ended: list[tuple[IExchange, Any, int]] = []
         for number, advance in enumerate(self._advances[at:], at + 1):
-            going = []
+            going: list[IExchange] = []
+            rests: list[tuple[IExchange, Calls]] = []
             for exchange in exchanges:
                 try:
                     outcome = advance(exchange)
@@ -61,6 +64,13 @@ class Chain:
                     # The request boundary: whatever went wrong, the request is not let through.
                     self._failed(exchange)
                     continue
+                if outcome is None:
+                    going.append(exchange)
+                elif type(outcome) is Rest:
+                    rests.append((exchange, outcome.calls))
+                else:
+                    ended.append((exchange, outcome, number))
+            for exchange, outcome in self._in_rounds(rests):
                 if outcome is None:
                     going.append(exchange)
                 else:
@@ -73,6 +83,24 @@ class Chain:
                 self._wait(outcome, exchange, number)
             else:
                 self._carry_out(outcome, exchange)
+
+    def _in_rounds(self, rests: list[tuple[IExchange, Calls]]) -> list[tuple[IExchange, Any]]:
+        """What the last call of each exchange answered."""
+        done = []
+        while rests:
+            left: list[tuple[IExchange, Calls]] = []
+            for exchange, (call, *more) in rests:
+                try:
+                    outcome = call(exchange)
+                except Exception:
+                    self._failed(exchange)
+                    continue
+                if more:
+                    left.append((exchange, more))
+                else:
+                    done.append((exchange, outcome))
+            rests = left
+        return done
 
     def _carry_out(self, outcome: StepOutcome, exchange: IExchange) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IPushProducer
@@ -135,6 +136,19 @@ class StepOutcome(Protocol):
     """What a step ends the chain with; None in its place means: go on to the next step."""
 
     def carry_out(self, exchange: IExchange, finish: Finish) -> None: ...
+
+
+class Rest:
+    """Answer of a step that has a good deal left to do, in calls given the exchange.
+
+    The chain makes the first call for all exchanges that are this far, then the second, and so on (see
+    :mod:`.chain`). What the last call answers is the step's answer.
+    """
+
+    __slots__ = ("calls",)
+
+    def __init__(self, *calls: Callable[[IExchange], Any]) -> None:
+        self.calls = calls
 
 
 class Respond:

@@ -98,7 +98,7 @@ def parse_head(block: bytes, rules: HeadRules) -> Head:
             if lower == b"authorization" and not is_own_authorization(value):
                 passed.append(line)
     repeated: dict[bytes, list[bytes]] = {}
-    fields = tuple(index.items())
+    fields: tuple[tuple[bytes, bytes], ...] = ()
     if len(index) + unseen != len(lines):
         fields = _every_field(lines, rules)
         repeated = _repeated(fields)

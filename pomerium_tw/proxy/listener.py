@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -28,7 +27,6 @@ from .sweep import Sweep
 log = Logger("pomerium.proxy")
 
 _ID_BATCH = 256
-_UUID = re.compile("(.{8})(.{4})(.{4})(.{4})(.{12})")
 _FREE_BITS = int("ffffffffffff0fff3fffffffffffffff" * _ID_BATCH, 16)
 _FIXED_BITS = int("00000000000040008000000000000000" * _ID_BATCH, 16)
 
@@ -44,7 +42,12 @@ class RequestIds:
         if not self._drawn:
             # Version and variant of all of them in one go.
             drawn = int.from_bytes(self._random(16 * _ID_BATCH), "big") & _FREE_BITS | _FIXED_BITS
-            self._drawn = _UUID.sub(r"\1-\2-\3-\4-\5 ", f"{drawn:0{32 * _ID_BATCH}x}").split()
+            text = f"{drawn:0{32 * _ID_BATCH}x}"
+            self._drawn = [
+                f"{text[at : at + 8]}-{text[at + 8 : at + 12]}-{text[at + 12 : at + 16]}-"
+                f"{text[at + 16 : at + 20]}-{text[at + 20 : at + 32]}"
+                for at in range(0, len(text), 32)
+            ]
         return self._drawn.pop()
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from .generation import Generation
     from .listener import Listener
 
-MEMO_BLOCKS = 4
-"""Header blocks remembered per connection: a client repeats its own, and can evict nobody else's."""
+MEMO_BLOCKS = 2
+"""Header blocks remembered per connection: a client repeats its own, and can evict nobody else's. Four made
+requests that are all unlike 2 of 36 µs dearer: what they hold is more than a processor keeps at hand."""
 MEMO_BYTES = 16 * 1024
 """Longer blocks are not remembered."""
 

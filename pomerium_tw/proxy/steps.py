@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from ..authorize import Authorizer, UpstreamHeaders
+from ..authorize import Authorizer, Proof, UpstreamHeaders
 from ..databroker import Mirror, StoreUnavailable
 from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request, Route
 from ..pages import Detail, Way, denial_reply, local_reply, response_for, texts
@@ -18,7 +18,7 @@ from .again import without_parameters_of
 from .chain import IChainStep
 from .cluster import Endpoint
 from .escaped_slashes import settle
-from .exchange import IExchange, Respond, StepOutcome
+from .exchange import IExchange, Respond, Rest, StepOutcome
 from .forward import Forward
 from .plan import RoutePlan
 from .router import Router
@@ -230,16 +230,16 @@ class ForwardStep:
     edits = ("body_limit",)
 
     def __init__(self, headers: UpstreamHeaders) -> None:
-        self._own_lines = headers.lines
+        self._headers = headers
 
-    def advance(self, exchange: IExchange) -> StepOutcome | None:
+    def advance(self, exchange: IExchange) -> StepOutcome | Rest | None:
         request = exchange.request
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
         cluster = plan.cluster
         if plan.answer is not None or cluster is None:
             return self._answer(plan, request)
-        request_id, method, _scheme, _target, head, *_ = request
+        head = request[4]
         endpoint = cluster.pick()
         target = plan.target(request)
         if target is None:
@@ -250,7 +250,24 @@ class ForwardStep:
         if known is not None and known[0] is exchange.identity and known[1] > exchange.started:
             lines = known[2]
         else:
+            proof = self._headers.unproved(request, plan.route, exchange.identity)
+            if proof is not None:
+                # In rounds: 118 µs for a caller never met, 131 when each is signed between all else. A caller
+                # who comes twice in one turn is proved twice.
+                return Rest(
+                    lambda _exchange: proof.write(),
+                    lambda _exchange: proof.sign(),
+                    lambda exchange: self._forward(
+                        exchange, plan, endpoint, target, self._lines(exchange, plan, endpoint, proof)
+                    ),
+                )
             lines = self._lines(exchange, plan, endpoint)
+        return self._forward(exchange, plan, endpoint, target, lines)
+
+    def _forward(
+        self, exchange: IExchange, plan: RoutePlan, endpoint: Endpoint, target: bytes, lines: bytes
+    ) -> StepOutcome:
+        request_id, method, _scheme, _target, head, *_ = exchange.request
         if exchange.body_done and head.upgrade is None:
             framing = b"" if head.content_length is None else b"Content-Length: 0\r\n"
         else:
@@ -284,9 +301,11 @@ class ForwardStep:
             return Respond(local_reply(failed.facts, request), failed.details)
         return b"Content-Length: %d\r\n" % (head.content_length or 0)
 
-    def _lines(self, exchange: IExchange, plan: RoutePlan, endpoint: Endpoint) -> bytes:
+    def _lines(
+        self, exchange: IExchange, plan: RoutePlan, endpoint: Endpoint, proof: Proof | None = None
+    ) -> bytes:
         request, identity = exchange.request, exchange.identity
-        own, until = self._own_lines(request, plan.route, identity)
+        own, until = self._headers.lines(request, plan.route, identity, proof)
         lines = plan.lines(request, endpoint.upstream, request.forwarded_for, own)
         memo = request.head.memo
         if not plan.lines_by_path:

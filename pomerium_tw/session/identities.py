@@ -39,10 +39,11 @@ class Identities:
         self.now = now
         """Seconds since the epoch."""
         self._handles: OrderedDict[bytes, SessionHandle] = OrderedDict()
-        self._identities: dict[str, tuple[Identity, frozenset[Key]]] = {}
+        self._identities: dict[str, tuple[Identity, tuple[Key, ...]]] = {}
         """Session id → the identity, and the records that it was made of or that were missed."""
-        self._made_of: dict[Key, set[str]] = {}
-        """The other way round: record → ids of the sessions that it concerns."""
+        self._made_of: dict[Key, str | set[str]] = {}
+        """The other way round: record → the session that it concerns, or the several. Most concern one, and
+        a set for each would be a sixth of what a session takes."""
         self._version = 0
         """Counts the changes of callers that were seen."""
         self._listeners: list[Callable[[str], None]] = []
@@ -139,14 +140,22 @@ class Identities:
             log.failure("session record {id} is unreadable: it counts as no session", id=session_id)
             return None
         if identity is not None:
-            asked = frozenset(records.asked)
+            asked = tuple(records.asked)
             self._identities[session_id] = (identity, asked)
             for key in asked:
-                self._made_of.setdefault(key, set()).add(session_id)
+                self._concern(key, session_id)
         return identity
 
+    def _concern(self, key: Key, session_id: str) -> None:
+        others = self._made_of.setdefault(key, session_id)
+        if isinstance(others, set):
+            others.add(session_id)
+        elif others != session_id:
+            self._made_of[key] = {others, session_id}
+
     def _changed(self, record: Record) -> None:
-        for session_id in tuple(self._made_of.get((record.type, record.id), ())):
+        concerned = self._made_of.get((record.type, record.id), ())
+        for session_id in (concerned,) if isinstance(concerned, str) else tuple(concerned):
             self._forget(session_id)
             for listener in self._listeners:
                 listener(session_id)
@@ -156,6 +165,7 @@ class Identities:
         _identity, asked = self._identities.pop(session_id)
         for key in asked:
             sessions = self._made_of[key]
-            sessions.discard(session_id)
-            if not sessions:
+            if isinstance(sessions, set):
+                sessions.discard(session_id)
+            if not sessions or sessions == session_id:
                 del self._made_of[key]

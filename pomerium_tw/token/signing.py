@@ -99,8 +99,15 @@ class SigningKeys:
         The same bytes as those of ``jwt.encode``, which checks the key and writes the header each time anew:
         65 µs where this takes 43, of which OpenSSL's part is 27.
         """
-        signed = self._header + encode(_JSON.encode(claims).encode("ascii"))
-        return f"{signed}.{encode(self._signature(signed.encode('ascii')))}"
+        return self.signed(self.unsigned(claims))
+
+    def unsigned(self, claims: Mapping[str, Any]) -> str:
+        """Header and claims: what :meth:`signed` makes a token of."""
+        return self._header + encode(_JSON.encode(claims).encode("ascii"))
+
+    def signed(self, unsigned: str) -> str:
+        """``unsigned`` with its signature."""
+        return f"{unsigned}.{encode(self._signature(unsigned.encode('ascii')))}"
 
     @cached_property
     def _header(self) -> str:
