@@ -543,8 +543,11 @@ class Pipe(StringTransport):
 class Wire:
     """A client connection and the upstream connections behind it, all in memory."""
 
-    def __init__(self, routes: Sequence[Guarded] | None = None, **options: Any) -> None:
-        self.clock = Clock()
+    def __init__(
+        self, routes: Sequence[Guarded] | None = None, *, clock: Clock | None = None, **options: Any
+    ) -> None:
+        """``clock``: one that has turns makes what arrives in a turn wait for its end."""
+        self.clock = clock or Clock()
         self.clock.advance(1_000_000)
         self.refuse = False
         self.slow = False

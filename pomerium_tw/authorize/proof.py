@@ -75,6 +75,7 @@ class Proof:
         if not self._assertion:
             self.write()
             self._assertion = self._signer.signed(self._unsigned)
+            self._unsigned = ""
         return self._assertion
 
     def write(self) -> None:

@@ -2,13 +2,13 @@
 
 Requests that arrived together walk together: each step sees all of them before the next step sees the first.
 A step that does the same for many in a row costs less than the same between all others: code and data of a
-whole request are more than a processor keeps at hand. Of 58 µs for requests that are all unlike this takes
-20, of 24 µs for repeated ones 4.
+whole request are more than a processor keeps at hand. 64 requests at once that are all unlike take 38 µs each
+where one after the other takes 58; repeated ones 20, not 24.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -42,6 +42,7 @@ class IChainStep(Interface):
 
 Advance = Callable[[IExchange], Any]
 Calls = Sequence[Advance]
+_NO_ANSWER = "the chain ended without an answer"
 
 
 class Chain:
@@ -51,17 +52,43 @@ class Chain:
         self._advances: tuple[Advance, ...] = tuple(step.advance for step in steps)
         self._finish = finish
 
-    def run(self, exchanges: Iterable[IExchange], at: int = 0) -> None:
-        """Exchanges that began together. ``at``: the step to go on with."""
+    def run(self, exchanges: Sequence[IExchange]) -> None:
+        """Exchanges that began together."""
+        if len(exchanges) == 1:
+            self._walk(exchanges[0])
+        else:
+            self._walk_together(exchanges)
+
+    def _walk(self, exchange: IExchange, at: int = 0) -> None:
+        """One alone, without the lists that several need: 4 of 26 µs. ``at``: the step to go on with."""
+        advances = self._advances
+        try:
+            for advance in advances[at:] if at else advances:
+                outcome = advance(exchange)
+                if type(outcome) is Rest:
+                    for call in outcome.calls:
+                        outcome = call(exchange)
+                if outcome is None:
+                    continue
+                if isinstance(outcome, Deferred):
+                    self._wait(outcome, exchange, advances.index(advance) + 1)
+                else:
+                    self._carry_out(outcome, exchange)
+                return
+            raise RuntimeError(_NO_ANSWER)
+        except Exception:
+            # The request boundary: whatever went wrong, the request is not let through.
+            self._failed(exchange)
+
+    def _walk_together(self, exchanges: Sequence[IExchange]) -> None:
         ended: list[tuple[IExchange, Any, int]] = []
-        for number, advance in enumerate(self._advances[at:], at + 1):
+        for number, advance in enumerate(self._advances, 1):
             going: list[IExchange] = []
             rests: list[tuple[IExchange, Calls]] = []
             for exchange in exchanges:
                 try:
                     outcome = advance(exchange)
                 except Exception:
-                    # The request boundary: whatever went wrong, the request is not let through.
                     self._failed(exchange)
                     continue
                 if outcome is None:
@@ -77,7 +104,7 @@ class Chain:
                     ended.append((exchange, outcome, number))
             exchanges = going
         for exchange in exchanges:
-            self._failed(exchange, Failure(RuntimeError("the chain ended without an answer")))
+            self._failed(exchange, Failure(RuntimeError(_NO_ANSWER)))
         for exchange, outcome, number in ended:
             if isinstance(outcome, Deferred):
                 self._wait(outcome, exchange, number)
@@ -103,6 +130,8 @@ class Chain:
         return done
 
     def _carry_out(self, outcome: StepOutcome, exchange: IExchange) -> None:
+        if exchange.gone:
+            return  # another's outcome, or its own step, ended the connection
         try:
             outcome.carry_out(exchange, self._finish)
         except Exception:
@@ -110,10 +139,10 @@ class Chain:
 
     def _wait(self, waiting: Deferred[StepOutcome | None], exchange: IExchange, following: int) -> None:
         def go_on(outcome: StepOutcome | None) -> None:
-            if exchange.gone:
-                return
+            if exchange.gone or exchange.status:
+                return  # the client left, or waited too long and was told so
             if outcome is None:
-                self.run((exchange,), following)
+                self._walk(exchange, following)
             else:
                 self._carry_out(outcome, exchange)
 
@@ -122,5 +151,11 @@ class Chain:
 
     def _failed(self, exchange: IExchange, failure: Any = None) -> None:
         log.failure("request failed", failure, request_id=exchange.request.id)
-        if not exchange.gone:
+        if exchange.gone:
+            return
+        try:
             self._finish.internal_error(exchange)
+        except Exception:
+            # Whatever it is, it must not reach the exchanges that walk beside this one.
+            log.failure("a failed request could not be answered", request_id=exchange.request.id)
+            exchange.reset()

@@ -116,23 +116,20 @@ class DownstreamConnection(WaitingConnection):
         data = self._buffer
         end = data.find(b"\r\n\r\n")
         # One request without a body, whole: nearly all that ever arrives.
-        if end + 4 == len(data) and 0 < end <= MAX_HEAD_BYTES and data[0] > 0x20:
+        if end + 4 == len(data) and 0 < end <= MAX_HEAD_BYTES and data[0] > 0x20 and not self._clogged:
             self._buffer = b""
             try:
                 return self._understand(data[: end + 2], generation, now)
             except HeadError as error:
                 self._refuse(error)
-        elif self.closing and not self._ended:
-            self._end(drain=True)  # a piece of a request, and no more are taken
         else:
-            self._advance()
+            self._advance(first=True)
+            if self.closing and self._exchange is None and not self._ended:
+                self._end(drain=True)
         return None
 
     def _received(self, data: bytes) -> None:
         exchange = self._exchange
-        if self._arrived:
-            self._buffer += data
-            return
         if self._ended:
             self._discard(len(data))
             return
@@ -144,8 +141,11 @@ class DownstreamConnection(WaitingConnection):
 
     # -- requests
 
-    def _advance(self) -> None:
-        """Work through the buffer until bytes, an answer, or room for an answer are missing."""
+    def _advance(self, *, first: bool = False) -> None:
+        """Work through the buffer until bytes, an answer, or room for an answer are missing.
+
+        ``first``: what is there arrived before the connection was told to end, so one request counts.
+        """
         if self._advancing or self._arrived:
             return
         self._advancing = True
@@ -154,8 +154,9 @@ class DownstreamConnection(WaitingConnection):
             while self._buffer and not self._ended:
                 exchange = self._exchange
                 if exchange is None:
-                    if self.closing or self._clogged:
+                    if self._clogged or (self.closing and not first):
                         break
+                    first = False
                     if begun == MAX_AT_ONCE:
                         self._yield()
                         break

@@ -147,8 +147,8 @@ class Rest:
 
     __slots__ = ("calls",)
 
-    def __init__(self, *calls: Callable[[IExchange], Any]) -> None:
-        self.calls = calls
+    def __init__(self, first: Callable[[IExchange], Any], *more: Callable[[IExchange], Any]) -> None:
+        self.calls = (first, *more)
 
 
 class Respond:

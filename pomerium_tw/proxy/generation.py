@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .body_rate import MIN_BODY_RATE
@@ -38,7 +38,7 @@ class Generation:
 
     number: int
     """Counts up; what is remembered of callers carries it, so that nothing outlives its configuration."""
-    run: Callable[[Iterable[IExchange]], None]
+    run: Callable[[Sequence[IExchange]], None]
     """The chain of steps, for exchanges that began together."""
     allows: Callable[[IExchange], bool]
     """Whether an exchange that was let through would be now (DESIGN §7.7)."""

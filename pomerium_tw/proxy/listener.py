@@ -21,6 +21,7 @@ from .failures import Failed
 from .finish import Finish
 from .generation import Generation
 from .head import HeadError
+from .http1 import Http1Exchange
 from .refusal import refusal
 from .sweep import Sweep
 
@@ -85,6 +86,7 @@ class Listener(Factory):
         self._drained: Deferred[None] | None = None
         self._at_turn_end = at_turn_end
         self._arrived: list[DownstreamConnection] = []
+        self._due = False
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamConnection | None:
         """None closes the connection, before any handshake."""
@@ -93,23 +95,36 @@ class Listener(Factory):
     def arrived(self, connection: DownstreamConnection) -> None:
         """Have ``connection`` begin what it was sent, together with all that arrives in this turn."""
         self._arrived.append(connection)
-        if len(self._arrived) == 1:
+        if not self._due:
+            self._due = True
             self._at_turn_end(self.begin_arrived)
 
     def begin_arrived(self) -> None:
+        """Begin what has arrived by now."""
+        self._due = False
         arrived, self._arrived = self._arrived, []
         generation, now = self.generation, self.now()
         begun = []
         for connection in arrived:
-            try:
-                exchange = connection.begin(generation, now)
-            except Exception:
-                log.failure("a connection failed")
-                connection.cut("internal_error")
-                continue
+            exchange = self._begin(connection, generation, now)
             if exchange is not None:
                 begun.append(exchange)
-        generation.run(begun)
+        if begun:
+            generation.run(begun)
+
+    def _begin(
+        self, connection: DownstreamConnection, generation: Generation, now: float
+    ) -> Http1Exchange | None:
+        """None too where that fails: it ends this connection, never those that arrived with it."""
+        try:
+            return connection.begin(generation, now)
+        except Exception:
+            log.failure("a connection failed")
+        try:
+            connection.cut("internal_error")
+        except Exception:
+            log.failure("a connection that failed could not be cut off")
+        return None
 
     def opened(self, connection: DownstreamConnection) -> None:
         transport: Any = connection.transport

@@ -73,6 +73,10 @@ class LeanEPollReactor(EPollReactor):
 
     doIteration = doPoll
 
+    def stop(self) -> None:
+        super().stop()
+        self.wakeUp()  # said at the end of a turn, it is acted upon in the next
+
     def runUntilCurrent(self) -> None:
         super().runUntilCurrent()
         # Timers and other threads' calls write too, and the next poll may wait for long.
@@ -85,14 +89,21 @@ class LeanEPollReactor(EPollReactor):
             for call in due:
                 try:
                     call()
-                except Exception:
+                except BaseException:
                     log.failure("the end of a turn failed")
             unsent, self.unsent = self.unsent, []
             for transport in unsent:
                 try:
                     transport.flush()
                 except BaseException as error:
-                    self._disconnectSelectable(transport, self._failed(error), False)
+                    self._give_up(transport, error)
+
+    def _give_up(self, transport: Any, error: BaseException) -> None:
+        try:
+            self._disconnectSelectable(transport, self._failed(error), False)
+        except Exception:
+            # Those after it are flushed now or never: each counts on having been asked for it.
+            log.failure("ending a connection failed")
 
     def _failed(self, error: BaseException) -> BaseException:
         # As the stock reactor: whatever a protocol raises ends its own connection and nothing else.

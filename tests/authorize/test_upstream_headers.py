@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet.task import Clock
 
 from pomerium_tw.authorize import ForwardedAssertions, IssuedTokens, UpstreamHeaders, routing_key
@@ -24,7 +26,7 @@ from pomerium_tw.model import (
     Secret,
     Session,
 )
-from pomerium_tw.token import AssertionSigner, derive_signing_key
+from pomerium_tw.token import AssertionSigner, SigningKeys, derive_signing_key, load_signing_keys
 
 from .values import HOST, NOW, identity, request, route
 
@@ -35,12 +37,18 @@ class Writer:
     """Headers with a clock; assertions are numbered."""
 
     def __init__(
-        self, generation: int = 1, *, forwards: bool = False, tokens_of: Any = None, **claim_headers: str
+        self,
+        generation: int = 1,
+        *,
+        forwards: bool = False,
+        tokens_of: Any = None,
+        keys: SigningKeys = KEYS,
+        **claim_headers: str,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
         numbers = itertools.count(1)
-        signer = AssertionSigner(KEYS, self.clock.seconds, lambda: str(next(numbers)))
+        signer = AssertionSigner(keys, self.clock.seconds, lambda: str(next(numbers)))
         named = {name.replace("_", "-"): claim for name, claim in claim_headers.items()}
         now = self.clock.seconds
         self.headers = UpstreamHeaders(
@@ -49,7 +57,7 @@ class Writer:
             now,
             generation,
             tokens_of=tokens_of or (lambda _who: IssuedTokens()),
-            forwarded=ForwardedAssertions(KEYS, now) if forwards else None,
+            forwarded=ForwardedAssertions(keys, now) if forwards else None,
         )
 
     def lines(
@@ -401,3 +409,121 @@ def test_secrets_are_not_printed_with_what_remembers_them() -> None:
 def test_a_session_has_one_routing_key() -> None:
     assert routing_key("s1") == "e8bc163c82eee18733288c7d4ac636db3a6deb013ef2d37b68322be20edc45cc"
     assert routing_key("") == ""
+
+
+# -- proofs that are made in steps of one's own
+
+PLAIN_KEYS = load_signing_keys(
+    Secret(
+        ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+)
+"""What they sign is always the same: no random number goes into it (RFC 8032)."""
+
+
+def both(**claim_headers: str) -> tuple[Writer, Writer]:
+    """Two that write the same, each from its own memory."""
+    one, other = (Writer(keys=PLAIN_KEYS, forwards=True, **claim_headers) for _ in range(2))
+    return one, other
+
+
+@pytest.mark.parametrize("steps", [(), ("write",), ("write", "sign"), ("sign",), ("write", "write", "sign")])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"set_request_headers": {"X-A": "1", "X-Token": "$pomerium.jwt"}},
+        {"set_request_headers": {"X-Said": "$pomerium.request.headers.X-Said"}},
+        {"set_request_headers": {"x-email": "joined"}},
+        {"kubernetes_service_account_token": Secret(b"TOKEN")},
+        {"jwt_groups_filter": frozenset(["g1"]), "jwt_issuer_format": "uri"},
+    ],
+)
+@pytest.mark.parametrize("forwards", [False, True])
+def test_lines_with_a_proof_made_before_are_those_without(
+    steps: tuple[str, ...], fields: dict[str, Any], forwards: bool
+) -> None:
+    at = route(**fields)
+    said = [(b"x-said", b"this")]
+    if forwards:
+        said.append(
+            (b"x-pomerium-jwt-assertion", PLAIN_KEYS.sign({"sub": "al", "exp": int(NOW) + 9}).encode())
+        )
+    asked = request(fields=tuple(said))
+    one, other = both(X_Email="email")
+    for number in range(2):
+        who, same = (replace(identity({"groups": ["g1"]}), directory=directory(g1="G", g2="H")) for _ in "12")
+        proof = one.headers.unproved(asked, at, who)
+        assert proof is not None
+        for step in steps:
+            getattr(proof, step)()
+        expected = other.headers.lines(asked, at, same)
+        assert one.headers.lines(asked, at, who, proof) == expected, f"caller {number}"
+        assert b"X-Pomerium-Jwt-Assertion: " in expected[0]
+        # And so are the ones after them, which are made of what is remembered.
+        assert one.headers.unproved(asked, at, who) is None
+        assert one.headers.lines(asked, at, who) == other.headers.lines(asked, at, same)
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-A": "1"}, {"X-Said": "$pomerium.request.headers.X-Said"}])
+def test_the_assertion_of_the_original_user_stands_behind_all_other_lines(headers: dict[str, str]) -> None:
+    one, other = both()
+    original = PLAIN_KEYS.sign({"sub": "alice", "exp": int(NOW) + 30}).encode()
+    fields = ((b"x-pomerium-jwt-assertion", original),)
+    plain = one.lines(identity(), set_request_headers=headers)
+    added = b"X-Pomerium-Jwt-Assertion-For: %b\r\n" % original
+    assert other.lines(identity(), fields=fields, set_request_headers=headers) == plain + added
+
+
+def test_nothing_has_to_be_proved_where_it_is_remembered_or_where_nothing_is_passed() -> None:
+    writer, who = Writer(), identity()
+    at, asked = route(), request()
+    for options in (
+        {"pass_identity_headers": False},
+        {"pass_identity_headers": False, "set_request_headers": {"X-A": "1"}},
+        {"pass_identity_headers": False, "set_request_headers": {"X-A": "$pomerium.access_token"}},
+    ):
+        assert writer.headers.unproved(asked, replace(route(**options), id=str(options)), who) is None
+    assert not who.memo
+    assert writer.headers.unproved(asked, at, who) is not None
+    writer.headers.lines(asked, at, who)
+    assert writer.headers.unproved(asked, at, who) is None
+
+
+def test_another_caller_host_route_generation_and_a_later_time_have_to_be_proved_anew() -> None:
+    writer, who = Writer(), identity()
+    at, asked = route(), request()
+    writer.headers.lines(asked, at, who)
+    assert writer.headers.unproved(asked, at, identity()) is not None
+    assert writer.headers.unproved(request("other.example.com"), at, who) is not None
+    assert writer.headers.unproved(asked, replace(at, id="r2"), who) is not None
+    assert Writer(generation=2).headers.unproved(asked, at, who) is not None
+    writer.clock.advance(119.9)
+    assert writer.headers.unproved(asked, at, who) is None
+    writer.clock.advance(0.1)
+    assert writer.headers.unproved(asked, at, who) is not None
+
+
+def test_a_proof_is_not_made_before_it_is_asked_for_and_once_only() -> None:
+    writer, who = Writer(), identity()
+    proof = writer.headers.unproved(request(), route(), who)
+    assert proof is not None
+    writer.clock.advance(10)
+    proof.write()
+    proof.sign()
+    first = proof.assertion
+    writer.clock.advance(10)
+    proof.write()
+    proof.sign()
+    assert proof.assertion is first
+    claims = jwt.decode(first, options={"verify_signature": False})
+    assert (claims["iat"], claims["jti"]) == (NOW + 10, "1")
+
+
+def test_two_proofs_of_one_turn_are_each_their_own_and_the_first_is_what_is_sent_again() -> None:
+    writer, who, at, asked = Writer(), identity(), route(), request()
+    one, two = (writer.headers.unproved(asked, at, who) for _ in range(2))
+    assert one is not None and two is not None and one is not two
+    first = writer.headers.lines(asked, at, who, one)
+    assert writer.headers.lines(asked, at, who, two) == first
+    assert writer.serial(who) == 1

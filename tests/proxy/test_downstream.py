@@ -285,7 +285,10 @@ def test_draining_while_a_refused_body_is_read_away_still_closes() -> None:
 def test_heads_are_remembered_for_their_generation_only() -> None:
     wire = Wire()
     wire.send(PING)
+    assert wire.client._reader._memo[b"Host: a\r\n"] is None
+    wire.send(PING)
     first = wire.client._reader._memo[b"Host: a\r\n"]
+    assert first is not None
     wire.send(PING)
     assert wire.client._reader._memo[b"Host: a\r\n"] is first
     wire.door.listener.generation = replace(wire.door.generation, number=2)

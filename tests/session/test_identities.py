@@ -265,3 +265,50 @@ async def test_what_is_kept_for_a_session_goes_with_it(house: House) -> None:
     written = await house.store.put([record.deletion(NOW) for record in records])
     await house.mirror.wait_for(written.record_version)
     assert not house.identities._identities and not house.identities._made_of
+
+
+@ensureDeferred
+async def test_a_record_that_concerns_one_session_then_two_then_one_again_goes_on_concerning_it(
+    house: House,
+) -> None:
+    await house.put(USER, "alice", email="first@example.com")
+    records = {number: await house.session(f"s{number}") for number in (1, 2)}
+
+    def concerned() -> set[str]:
+        found = house.identities._made_of[USER, "alice"]
+        return {found} if isinstance(found, str) else set(found)
+
+    def emails(*numbers: int) -> list[str]:
+        return [house.ask(house.handle(f"s{number}")).email for number in numbers]
+
+    assert emails(1) == ["first@example.com"] and concerned() == {"s1"}
+    assert emails(1, 2) == ["first@example.com"] * 2 and concerned() == {"s1", "s2"}
+    await house.put(USER, "alice", email="second@example.com")
+    assert (USER, "alice") not in house.identities._made_of, "both are forgotten"
+    assert emails(2, 1) == ["second@example.com"] * 2
+    written = await house.store.put([records[2].deletion(NOW)])
+    await house.mirror.wait_for(written.record_version)
+    assert concerned() == {"s1"} and house.ask(house.handle("s2")) is ANONYMOUS
+    await house.put(USER, "alice", email="third@example.com")
+    assert emails(1) == ["third@example.com"]
+    await house.session("s2")
+    assert emails(2, 1) == ["third@example.com"] * 2 and concerned() == {"s1", "s2"}
+
+
+@pytest.mark.parametrize("sessions", [1, 2, 3])
+@ensureDeferred
+async def test_each_session_of_a_user_that_changes_is_told_of(house: House, sessions: int) -> None:
+    told: list[str] = []
+    house.identities.on_change(told.append)
+    names = [f"s{number}" for number in range(sessions)]
+    records = [await house.session(name) for name in names]
+    for name in names:
+        assert house.ask(house.handle(name)) is not ANONYMOUS
+    await house.put(USER, "alice", email="new@example.com")
+    assert sorted(told) == names
+    for name in names:
+        assert house.ask(house.handle(name)).email == "new@example.com"
+    written = await house.store.put([record.deletion(NOW) for record in records])
+    await house.mirror.wait_for(written.record_version)
+    assert sorted(told[sessions:]) == names
+    assert not house.identities._identities and not house.identities._made_of

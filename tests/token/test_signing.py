@@ -299,3 +299,14 @@ def test_our_verifier_accepts_our_assertion_and_no_changed_one(keys: SigningKeys
     for spoilt in flipped(token):
         with pytest.raises(VerificationError):
             verifier.verify(spoilt)
+
+
+def test_a_token_may_be_written_first_and_signed_later() -> None:
+    for private in (RSA, ED):
+        keys = load(pem(private))
+        signer = AssertionSigner(keys, lambda: NOW, lambda: "some id")
+        payload = signer.payload(HOST, {"sub": "u"})
+        unsigned = [signer.unsigned(payload), signer.unsigned({**payload, "sub": "v"})]
+        assert [each.count(".") for each in unsigned] == [1, 1]
+        assert signer.signed(unsigned[1]) == signer.sign({**payload, "sub": "v"})
+        assert signer.signed(unsigned[0]) == signer.sign(payload), "whatever was signed in between"

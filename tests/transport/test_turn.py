@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import select
+
+import pytest
+from twisted.internet.task import Clock
+
+from pomerium_tw.transport import turn_end_of
+
+
+def test_where_nobody_tells_when_a_turn_ends_it_ends_at_once() -> None:
+    seen: list[str] = []
+    turn_end_of(Clock())(lambda: seen.append("called"))
+    assert seen == ["called"]
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
+def test_the_lean_reactor_tells() -> None:
+    from pomerium_tw.transport.lean import LeanEPollReactor
+
+    reactor = LeanEPollReactor()
+    seen: list[str] = []
+    turn_end_of(reactor)(lambda: seen.append("called"))
+    assert seen == []
+    reactor.runUntilCurrent()
+    assert seen == ["called"]
