@@ -149,7 +149,9 @@ def _head(
             passed = [line for line in passed if alias(line.partition(b":")[0]) not in meaning.nominated]
         if meaning.trailers:
             passed.append(b"TE: trailers")
-    cookie = b"; ".join(repeated[b"cookie"]) if b"cookie" in repeated else index.get(b"cookie")
+    cookie = index.get(b"cookie")
+    if b"cookie" in repeated:
+        cookie = b"; ".join([value for value in repeated[b"cookie"] if value])
     if cookie is not None:
         kept = _foreign_cookies(cookie, rules.own_pairs)
         if kept:
@@ -236,7 +238,7 @@ def _foreign_cookies(cookie: bytes, own: re.Pattern[bytes] | None) -> bytes:
     if own is None:
         return cookie
     kept, removed = own.subn(b"", b";" + cookie)
-    return kept.lstrip(b"; \t") if removed else cookie
+    return kept.strip(b"; \t") if removed else cookie
 
 
 def _upgrade(tokens: frozenset[bytes], values: list[bytes]) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .properties import chunks_mean_one_thing, head_is_strict
@@ -43,7 +43,9 @@ PIECES = (
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(st.lists(LINES, max_size=8).map(b"".join), st.booleans())
+@given(block=st.lists(LINES, max_size=8).map(b"".join), named=st.booleans())
+@example(block=b"Cookie:\r\nX-A: b\r\nCookie:\r\n", named=True)
+@example(block=b"Cookie: a=b; ;_pomerium=x\r\n", named=True)
 def test_heads(block: bytes, named: bool) -> None:
     head_is_strict(b"Host: a\r\n" * named + block)
 

@@ -162,6 +162,7 @@ def test_credentials_for_us_do_not_reach_the_upstream(value: bytes) -> None:
         (b"a=1; _pomerium=x; b=2", b"Cookie: a=1; b=2\r\n"),
         (b"_pomerium=x", b""),
         (b"_pomerium=x; a=1", b"Cookie: a=1\r\n"),
+        (b"a=1; ;_pomerium=x", b"Cookie: a=1\r\n"),
         (b"a=1;b=2 ;  c", b"Cookie: a=1;b=2 ;  c\r\n"),
     ],
 )
@@ -169,6 +170,18 @@ def test_our_cookies_are_taken_out_and_the_rest_is_kept_byte_for_byte(sent: byte
     head = head_of(b"Cookie: " + sent)
     assert head.passed == passed
     assert head.cookie == sent
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        ((b"Cookie:", b"Cookie:"), b""),
+        ((b"Cookie:", b"Cookie: a=1", b"Cookie:"), b"Cookie: a=1\r\n"),
+        ((b"Cookie: a=1", b"Cookie:", b"Cookie: b=2"), b"Cookie: a=1; b=2\r\n"),
+    ],
+)
+def test_cookie_lines_without_a_cookie_leave_nothing_behind(sent: tuple[bytes, ...], passed: bytes) -> None:
+    assert head_of(*sent).passed == passed
 
 
 def test_too_many_lines_are_refused() -> None:
