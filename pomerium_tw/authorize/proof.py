@@ -72,20 +72,20 @@ class Proof:
     @property
     def assertion(self) -> str:
         """The payload, signed."""
-        if not self._assertion:
-            self.write()
-            self._assertion = self._signer.signed(self._unsigned)
-            self._unsigned = ""
+        self.sign()
         return self._assertion
 
     def write(self) -> None:
-        """The assertion but for its signature."""
-        if not self._unsigned:
+        """Make the assertion now, but for its signature."""
+        if not (self._unsigned or self._assertion):
             self._unsigned = self._signer.unsigned(self.payload)
 
     def sign(self) -> None:
         """Make the assertion now."""
-        self.assertion  # noqa: B018 - it is remembered
+        if not self._assertion:
+            self.write()
+            self._assertion = self._signer.signed(self._unsigned)
+            self._unsigned = ""
 
     @cached_property
     def tokens(self) -> Tokens:

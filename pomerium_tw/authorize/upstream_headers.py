@@ -80,8 +80,7 @@ class UpstreamHeaders:
         prepared = self._routes.get(route.id) or self._prepare(route)
         if not prepared.passes:
             return None
-        found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
-        if found is not None and found.until > self._now():
+        if self._remembered(request, route, identity) is not None:
             return None
         return self._proof(request, route, identity)
 
@@ -96,8 +95,8 @@ class UpstreamHeaders:
         prepared = self._routes.get(route.id) or self._prepare(route)
         if prepared.constant is not None:
             return prepared.constant, math.inf
-        found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
-        if found is None or found.until <= self._now():
+        found = self._remembered(request, route, identity)
+        if found is None:
             found = self._remember(request, route, prepared, identity, proof)
         if found.proof is not None or (
             prepared.passes and self._forwarded is not None and self._forwarded.sent(request.head)
@@ -131,6 +130,10 @@ class UpstreamHeaders:
         return Proof(
             self._signer, self._tokens_of, self._extra, route=route, host=request.host, identity=identity
         )
+
+    def _remembered(self, request: Request, route: Route, identity: Identity) -> _Remembered | None:
+        found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
+        return found if found is not None and found.until > self._now() else None
 
     def _remember(
         self,

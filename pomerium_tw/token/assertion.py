@@ -38,14 +38,10 @@ class AssertionSigner:
             "exp": issued + ASSERTION_LIFETIME,
         }
 
-    def sign(self, payload: Mapping[str, Any]) -> str:
-        """The assertion as a compact JWS."""
-        return self._keys.sign(payload)
-
     def unsigned(self, payload: Mapping[str, Any]) -> str:
         """The assertion but for its signature, for whoever makes several at once."""
         return self._keys.unsigned(payload)
 
     def signed(self, unsigned: str) -> str:
-        """The assertion of what :meth:`unsigned` wrote."""
+        """The assertion as a compact JWS, of what :meth:`unsigned` wrote."""
         return self._keys.signed(unsigned)

@@ -516,6 +516,7 @@ def test_a_proof_is_not_made_before_it_is_asked_for_and_once_only() -> None:
     proof.write()
     proof.sign()
     assert proof.assertion is first
+    assert not proof._unsigned, "most of it is in the assertion"
     claims = jwt.decode(first, options={"verify_signature": False})
     assert (claims["iat"], claims["jti"]) == (NOW + 10, "1")
 

@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pomerium_tw.transport.eager import LONG_READ
+from pomerium_tw.transport.eager import LONG_READ, MOST_PIECES
 from pomerium_tw.transport.tls_socket import RECORD
 
 from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until
@@ -123,6 +123,8 @@ async def test_nothing_stays_behind_in_openssl(size: int) -> None:
     async with pair() as both:
         both.sender.write(b"x" * size)
         await until(lambda: len(both.client.data) == size)
+        assert bytes(both.client.data) == b"x" * size
+        assert both.receiver._tls.pending() == 0
 
 
 @ensureDeferred
@@ -321,7 +323,8 @@ async def test_before_the_handshake_is_over_closing_is_immediate(bytes_sent: int
         await turns(5)
         transport: Any = server.transport
         transport.loseConnection()
-        await until(lambda: server.lost)
+        await turns(3)
+        assert server.lost, "nobody is waited for"
         plain.close()
 
 
@@ -424,11 +427,13 @@ async def test_a_paused_reader_stays_paused_after_such_a_write() -> None:
 async def test_a_broken_peer_is_noticed_by_the_reactor_and_never_inside_a_write() -> None:
     async with pair() as both:
         both.sender.getHandle().shutdown(socket.SHUT_RDWR)
-        for _ in range(5):
+        for _ in range(3 * MOST_PIECES):
             both.sender.write(b"x" * 100_000)
+            assert not both.server.lost
         await until(lambda: both.server.lost)
         both.sender.write(b"after the end")
         both.sender.loseConnection()
+        assert not both.sender.connected
 
 
 @ensureDeferred
