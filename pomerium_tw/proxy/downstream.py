@@ -110,8 +110,6 @@ class DownstreamConnection(WaitingConnection):
 
     def begin(self, generation: Generation, now: float) -> Http1Exchange | None:
         """Look at what arrived: the exchange that begins with it, to walk the chain with others."""
-        if not self._arrived:
-            return None
         self._arrived = False
         data = self._buffer
         end = data.find(b"\r\n\r\n")
