@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..transport import TLSConnection
 from .errors import TLSError
 from .trust import TrustRoots, client_context
 
@@ -53,10 +54,10 @@ class ClientConnection:
             self._name = idna.encode(host)
             self._wanted = [DNS_ID(self._name.decode("ascii"))]
 
-    def connection(self, sock: socket.socket | None, side: Any) -> SSL.Connection:
+    def connection(self, sock: socket.socket | None, side: Any) -> TLSConnection:
         """See :class:`~pomerium_tw.transport.ClientTLS`. Without ``sock`` it is in memory."""
         trust = self._trust
-        connection = SSL.Connection(_unverified() if trust is None else trust.context, sock)
+        connection = TLSConnection(_unverified() if trust is None else trust.context, sock)
         connection.set_app_data(side)
         if self._name:
             connection.set_tlsext_host_name(self._name)
@@ -64,7 +65,7 @@ class ClientConnection:
             connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
         return connection
 
-    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
+    def clientConnectionForTLS(self, tlsProtocol: object) -> TLSConnection:
         return self.connection(None, tlsProtocol)
 
     def _verify(

@@ -15,6 +15,7 @@ from twisted.internet import ssl
 from twisted.logger import Logger
 
 from ..model import Secret
+from ..transport import TLSConnection
 from .errors import TLSError
 from .trust import ALPN
 
@@ -143,9 +144,9 @@ class ServerContexts:
             log.failure("choosing a certificate failed: the handshake is aborted")
             connection.set_context(_refusing_context())
 
-    def connection(self, sock: socket.socket | None) -> SSL.Connection:
+    def connection(self, sock: socket.socket | None) -> TLSConnection:
         """A connection on ``sock``, or on buffers in memory, that is yet to shake hands."""
-        return SSL.Connection(self._default, sock)
+        return TLSConnection(self._default, sock)
 
 
 def _refusing_context() -> SSL.Context:

@@ -7,6 +7,7 @@ from .install import install_reactor
 from .listening import ServerTLS, listen
 from .threads import Threads, ThreadsBusyError, ThreadsClosedError, ThreadsError, ThreadsTimeoutError
 from .tls_client import ClientTLS, TLSEndpoint
+from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
 from .turn import AtTurnEnd, at_once, turn_end_of
 from .unix import unix_endpoint
@@ -20,6 +21,7 @@ __all__ = [
     "GuardedReactor",
     "OnSocket",
     "ServerTLS",
+    "TLSConnection",
     "TLSEndpoint",
     "Threads",
     "ThreadsBusyError",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from typing import Any, Protocol
 
-from OpenSSL import SSL
 from twisted.internet import main, tcp
 from twisted.internet.abstract import FileDescriptor, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -25,6 +24,7 @@ from zope.interface import implementer
 
 from .eager import EagerServer
 from .proxy_protocol import MAX_HEADER, ProxyHeaderError, read_header
+from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
 
 log = Logger("pomerium.transport")
@@ -38,7 +38,7 @@ MAX_UNANNOUNCED = 4096
 class ServerTLS(Protocol):
     """What a TLS listener needs to know."""
 
-    def connection(self, sock: socket.socket) -> SSL.Connection:
+    def connection(self, sock: socket.socket) -> TLSConnection:
         """A connection on ``sock`` that is yet to shake hands."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from typing import Any, Protocol
 
-from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import NoProtocol
@@ -23,13 +22,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .endpoints import CONNECT_SECONDS
+from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
 
 
 class ClientTLS(Protocol):
     """Whom a TLS connection must lead to."""
 
-    def connection(self, sock: socket.socket, side: OnSocket) -> SSL.Connection:
+    def connection(self, sock: socket.socket, side: OnSocket) -> TLSConnection:
         """A connection on ``sock`` that is yet to shake hands.
 
         A certificate that is not the one wanted makes the handshake fail, and ``side.failVerification`` is

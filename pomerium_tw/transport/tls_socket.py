@@ -15,9 +15,8 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
 from .eager import MOST_PIECES
+from .tls_connection import RECORD, TLSConnection
 
-RECORD = 16 * 1024
-"""Bytes in a TLS record at most (RFC 8446 §5.1): a read of as many leaves nothing behind in OpenSSL."""
 MOST_READ = 256 * 1024
 """Bytes of full records read before they are passed on together; twice as much took half as long again."""
 
@@ -29,7 +28,7 @@ class OnSocket:
     that ends without the other side's close_notify is lost, never done: nobody can cut an answer short.
     """
 
-    _tls: SSL.Connection
+    _tls: TLSConnection
     _shaken = False
     """The handshake is over."""
     _write_blocked = True
@@ -166,32 +165,26 @@ class OnSocket:
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
         if data and self._shaken and not self._tempDataBuffer and self.offset == len(self.dataBuffer):
-            sent, _error = self._send(data)
+            try:
+                sent = self._tls.send(data)
+            except SSL.Error:
+                # A full buffer or a lost peer: the reactor finds out and reports, never we inside a write.
+                sent = 0
             if sent == len(data):
                 return
             data = data[sent:]
         super().write(data)  # type: ignore[misc]
 
-    def _send(self, data: bytes | memoryview) -> tuple[int, SSL.Error | None]:
-        """How many bytes OpenSSL took, and why not all. It makes one record at a time."""
-        send, sent, size = self._tls.send, 0, len(data)
-        if size > RECORD:
-            data = memoryview(data)
-        try:
-            while sent < size:
-                sent += send(data[sent:] if sent else data)
-        except SSL.Error as error:
-            return sent, error
-        return sent, None
-
     def writeSomeData(self: Any, data: bytes | memoryview) -> Any:
-        sent, error = self._send(memoryview(data)[: self.SEND_LIMIT])
-        if sent or error is None or isinstance(error, SSL.WantWriteError):
-            return sent
-        if isinstance(error, SSL.WantReadError):
+        try:
+            return self._tls.send(memoryview(data)[: self.SEND_LIMIT])
+        except SSL.WantWriteError:
+            return 0
+        except SSL.WantReadError:
             self._block_writing()
             return 0
-        return self._failed(error)
+        except SSL.Error as error:
+            return self._failed(error)
 
     def doWrite(self: Any) -> Any:
         if not self._shaken:

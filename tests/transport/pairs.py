@@ -20,7 +20,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
-from pomerium_tw.transport import TLSEndpoint, listen
+from pomerium_tw.transport import TLSConnection, TLSEndpoint, listen
 
 reactor: Any = installed
 CA = trustme.CA()
@@ -50,15 +50,15 @@ class ServerSide:
         key: Any = load_pem_private_key(LEAF.private_key_pem.bytes(), None)
         self.context.use_privatekey(key)
 
-    def connection(self, sock: socket.socket) -> SSL.Connection:
-        return SSL.Connection(self.context, sock)
+    def connection(self, sock: socket.socket) -> TLSConnection:
+        return TLSConnection(self.context, sock)
 
 
 class ClientSide:
     """Believes anybody."""
 
-    def connection(self, sock: socket.socket, side: Any) -> SSL.Connection:
-        return SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock)
+    def connection(self, sock: socket.socket, side: Any) -> TLSConnection:
+        return TLSConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock)
 
 
 class Recorder(Protocol):
