@@ -26,6 +26,10 @@ MEMO_HEADS = 4
 """Response heads remembered per connection: an upstream repeats its own within a second."""
 MEMO_BYTES = 4 * 1024
 """Longer heads are not remembered."""
+FREE_SECONDS = 60.0
+"""Longest that a connection is kept without a request: what lies between may have forgotten it by then."""
+_JUST_FREE = 1.0
+"""A deadline long past: the next look of the sweep begins to count, and no request asks for the time."""
 
 
 class Answer(TypingProtocol):
@@ -54,7 +58,7 @@ class UpstreamConnection(Protocol):
 
     # A free connection holds no more than what differs from these.
     deadline = 0.0
-    """Of its answer (seconds since the epoch); 0 is never."""
+    """Of its answer, or of its being kept (seconds since the epoch); 0 is never."""
     used = 0
     """Requests that this connection has carried."""
     alive = False
@@ -125,6 +129,7 @@ class UpstreamConnection(Protocol):
         """The request's body is complete."""
         self._sending = False
         if self._answer is None and self.alive:
+            self.deadline = _JUST_FREE
             self._idle(self)
 
     def throttle(self, producer: IPushProducer) -> None:
@@ -146,7 +151,7 @@ class UpstreamConnection(Protocol):
             if known is not None and known.length == len(data) - end and not (self._no_body or self._sending):
                 # Whole, and its head was seen before: nearly every small answer.
                 answer, self._answer = self._answer, None
-                self.deadline = 0.0
+                self.deadline = _JUST_FREE
                 if known.reusable:
                     self._idle(self)
                 else:
@@ -270,6 +275,7 @@ class UpstreamConnection(Protocol):
                 # Free connections read on: that is how they notice that the upstream closes them.
                 self.resumeProducing()
             if not self._sending:
+                self.deadline = _JUST_FREE
                 self._idle(self)
 
     def _fail(self, failed: Failed) -> None:
@@ -280,10 +286,14 @@ class UpstreamConnection(Protocol):
 
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed."""
-        answer = self._answer
+        answer, deadline = self._answer, self.deadline
         self.deadline = 0.0
         if answer is not None:
             answer.expired(now)
+        elif deadline == _JUST_FREE:
+            self.deadline = now + FREE_SECONDS
+        else:
+            self.close()
 
     # -- the end
 

@@ -14,7 +14,7 @@ log = Logger("pomerium.telemetry")
 FLUSH_SECONDS = 0.2
 """Longest that a line waits in memory."""
 BATCH = 64
-"""Lines that are written as soon as so many have gathered."""
+"""Lines that are written in the reactor's next turn: so many have gathered."""
 
 
 class LineWriter:
@@ -43,11 +43,13 @@ class LineWriter:
         Writing many in a row costs less than writing each between other steps of a request: 2 of 20 µs
         when nothing else was new, 7 of 56 µs when all was.
         """
-        self._entries.append((make, facts))
-        if len(self._entries) >= BATCH:
-            self.flush()
-        elif self._timer is None:
+        entries = self._entries
+        entries.append((make, facts))
+        if self._timer is None:
             self._timer = self._clock.callLater(FLUSH_SECONDS, self.flush)
+        if len(entries) == BATCH:
+            # When the answers of this turn are on their way: 64 lines take 0.3 ms.
+            self._timer.reset(0)
 
     def flush(self) -> None:
         """Write what has gathered."""

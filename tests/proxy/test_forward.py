@@ -9,12 +9,13 @@ from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.python.failure import Failure
 
 from pomerium_tw.proxy import Timeouts
-from pomerium_tw.proxy.upstream import UpstreamConnection
+from pomerium_tw.proxy.upstream import FREE_SECONDS, UpstreamConnection
 from tests.doors import Wire, guarded, read_answers
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
 
 
 def statuses(received: bytes) -> list[int]:
@@ -41,6 +42,31 @@ def test_a_connection_that_closed_while_free_is_not_used() -> None:
     wire.send(GET)
     assert len(wire.upstreams) == 2
     assert statuses(wire.answer(OK)) == [200]
+
+
+@pytest.mark.parametrize("answer", [OK, CHUNKED])
+def test_a_connection_is_kept_for_a_minute_without_a_request(answer: bytes) -> None:
+    """A NAT or a load balancer on the way forgets it by then and tells nobody."""
+    wire = Wire()
+    for _ in range(3):
+        wire.send(GET)
+        assert statuses(wire.answer(answer)) == [200]
+        wire.pass_time(FREE_SECONDS - 1)
+        assert wire.upstreams[0][1].lost == ""
+    wire.pass_time(3)
+    assert wire.upstreams[0][1].lost == "closed"
+    wire.send(GET)
+    assert len(wire.upstreams) == 2
+
+
+def test_an_answer_may_take_longer_than_a_free_connection_is_kept() -> None:
+    wire = Wire([guarded("a", timeout=0, idle_timeout=0)])
+    for _ in range(2):
+        wire.send(GET)
+        wire.pass_time(5 * FREE_SECONDS)
+        assert statuses(wire.answer(OK)) == [200]
+        wire.pass_time(FREE_SECONDS / 2)
+    assert len(wire.upstreams) == 1
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"])

@@ -26,13 +26,17 @@ def test_lines_are_written_together_after_a_fifth_of_a_second() -> None:
     assert sink.clock.getDelayedCalls() == []
 
 
-def test_a_full_batch_is_written_at_once() -> None:
+def test_a_full_batch_is_written_as_soon_as_the_turns_answers_are_sent() -> None:
     sink = Sink()
     for _ in range(BATCH - 1):
         sink.writer.line("x\n")
+    sink.clock.advance(0)
     assert sink.writes == []
-    sink.writer.line("x\n")
-    assert sink.text == "x\n" * BATCH
+    for _ in range(BATCH):
+        sink.writer.line("x\n")
+    assert sink.writes == [], "the rest of the turn comes first"
+    sink.clock.advance(0)
+    assert sink.writes == [b"x\n" * (2 * BATCH - 1)]
     assert sink.clock.getDelayedCalls() == [], "nothing waits any more"
 
 
