@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from pydantic_core import PydanticSerializationError, to_json
 
 from ..model import Secret
 from .seal import encode
@@ -96,14 +97,14 @@ class SigningKeys:
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A compact JWS over ``claims`` with ``alg``, ``kid`` and ``typ: JWT`` (RFC 7515 §7.1).
 
-        The same bytes as those of ``jwt.encode``, which checks the key and writes the header each time anew:
-        65 µs where this takes 43, of which OpenSSL's part is 27.
+        The same token as that of ``jwt.encode``, which checks the key and writes the header each time anew:
+        65 µs where this takes 41, of which OpenSSL's part is 27.
         """
         return self.signed(self.unsigned(claims))
 
     def unsigned(self, claims: Mapping[str, Any]) -> str:
         """Header and claims: what :meth:`signed` makes a token of."""
-        return self._header + encode(_JSON.encode(claims).encode("ascii"))
+        return self._header + encode(_json(claims))
 
     def signed(self, unsigned: str) -> str:
         """``unsigned`` with its signature."""
@@ -114,7 +115,7 @@ class SigningKeys:
         """The first segment of every token, with its dot."""
         key = self.published[0]
         header = {"alg": key.algorithm, "kid": key.id, "typ": "JWT"}
-        return encode(_JSON.encode(header).encode("ascii")) + "."
+        return encode(_json(header)) + "."
 
     @cached_property
     def _signature(self) -> Callable[[bytes], bytes]:
@@ -141,6 +142,14 @@ class SigningKeys:
     def jwks(self) -> bytes:
         """The key set as JSON (RFC 7517 §5)."""
         return json.dumps({"keys": [key.jwk for key in self.published]}, separators=(",", ":")).encode()
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8, as RFC 7519 §3 has it; half surrogates, which UTF-8 has not, are escaped."""
+    try:
+        return to_json(value)  # 0.9 µs, where the standard library takes 2.8
+    except PydanticSerializationError:
+        return _JSON.encode(value).encode("ascii")
 
 
 def _ecdsa(private: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
