@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench import generators, heads
+from bench.cpu import claim_memory
 from bench.generators import CONNECTIONS, Played
 from bench.heads import HOSTS, Load
 from bench.hits import History, Hits
@@ -178,6 +179,7 @@ def _cold(bench: Bench, case: Case, player: Player | None) -> Repetition:
         if player is None:
             proxy = stack.enter_context(bench.stage.proxy(case.proxy, state="cold"))
             player = Player(bench, proxy)
+        claim_memory()
         player.warm(warm, bench.warm_up)
         player.prove(warm)
         stage = bench.stage
