@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import PlainValidator
 
-from pomerium_tw.model import Upstream
+from pomerium_tw.model import DEFAULT_PORTS, Upstream
 
 from .problem import DecodeError
 from .rewriting import path_text
@@ -20,7 +20,6 @@ _BLANKS = re.compile(r"[\x00-\x20\x7f]")
 _PORT = re.compile(r"[0-9]{1,5}")
 _MAX_PORT = 65535
 _UPSTREAM_EXAMPLE = "http://10.0.0.5:8080"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _TUNNEL_SCHEMES = frozenset({"tcp+https", "udp+https", "ssh"})
 _SOCKET_SCHEMES = frozenset({"unix", "https+unix"})
 _NOT_BUILT_SCHEMES = frozenset({"h2c", "tcp", "udp", "ssh"})
@@ -100,7 +99,7 @@ def parse_address(value: Any, default_port: int) -> Address:
 def parse_service_url(value: Any) -> ServiceURL:
     """An http or https URL with no path but ``/``."""
     parts = _split(value, "https://authenticate.example.com")
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise DecodeError(
             "a service URL begins with https://", "write it as https://authenticate.example.com"
         )
@@ -108,14 +107,14 @@ def parse_service_url(value: Any) -> ServiceURL:
     if parts.path not in {"", "/"} or parts.query:
         raise DecodeError("a service URL has no path", "leave out what follows the host")
     scheme = cast("Literal['http', 'https']", parts.scheme)
-    port = None if port == _DEFAULT_PORTS[scheme] else port
+    port = None if port == DEFAULT_PORTS[scheme] else port
     return ServiceURL(str(FromURL(scheme, host, port)), scheme, host, port)
 
 
 def parse_web_url(value: Any) -> str:
     """An absolute http or https URL, as written."""
     parts = _split(value, "https://www.example.com/")
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise DecodeError("the URL must begin with https:// or http://")
     host_and_port(parts.netloc)
     return parts.geturl()
@@ -129,13 +128,13 @@ def parse_from(value: Any) -> FromURL:
         raise DecodeError(
             f"routes from {parts.scheme}:// are not built yet", "use https:// or leave the route out"
         )
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise DecodeError("from must begin with https://", f"write it as {example}")
     host, port = host_and_port(parts.netloc, wildcards=True)
     if parts.path not in {"", "/"} or parts.query:
         raise DecodeError("a path does not belong here", "put the path into prefix, path or regex")
     scheme = cast("Literal['http', 'https']", parts.scheme)
-    return FromURL(scheme, host, None if port == _DEFAULT_PORTS[scheme] else port)
+    return FromURL(scheme, host, None if port == DEFAULT_PORTS[scheme] else port)
 
 
 def parse_to(value: Any) -> tuple[Upstream, bool]:
@@ -157,7 +156,7 @@ def _server(parts: SplitResult, weight: int) -> Upstream:
         raise DecodeError(
             f"upstreams of {parts.scheme}:// are not built yet", "use http://, https:// or unix:///path"
         )
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         hint = (
             "write unix:///path"
             if parts.scheme == "http+unix"
@@ -169,7 +168,7 @@ def _server(parts: SplitResult, weight: int) -> Upstream:
     return Upstream(
         scheme=scheme,
         host=host.strip("[]"),
-        port=_DEFAULT_PORTS[scheme] if port is None else port,
+        port=DEFAULT_PORTS[scheme] if port is None else port,
         path=path_text(parts.path),
         weight=weight,
         authority=parts.netloc,
@@ -221,7 +220,7 @@ def _split(value: Any, example: str) -> SplitResult:
         raise DecodeError("this is not a URL", hint) from None
     if not parts.scheme:
         raise DecodeError("the URL has no scheme", hint)
-    if parts.scheme in _DEFAULT_PORTS and not parts.netloc:
+    if parts.scheme in DEFAULT_PORTS and not parts.netloc:
         raise DecodeError("the URL has no host", hint)
     if "@" in parts.netloc:
         raise DecodeError("a URL must not hold a user name or password")

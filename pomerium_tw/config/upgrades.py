@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, PlainValidator
 
+from pomerium_tw.model import DEFAULT_PORTS
+
 from .addresses import host_and_port
 from .problem import DecodeError
 from .values import listed, text, word
@@ -23,7 +25,6 @@ _PROTOCOL = re.compile(f"{_WORD}(?:/{_WORD})?")
 _CARRIERS = frozenset({"h2", "h2c", "http", "tls"})
 """Protocols inside which further requests would pass undecided."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def filled(value: Any) -> list[Any]:
@@ -55,10 +56,10 @@ def origin(value: Any) -> str:
     if not _ORIGIN.fullmatch(found):
         raise DecodeError("this is not the origin of a page", hint)
     parts = urlsplit(found)
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         return found
     host, port = host_and_port(parts.netloc)
-    return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")
+    return f"{parts.scheme}://{host}" + ("" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}")
 
 
 Upgrades = Annotated[tuple[Annotated[str, PlainValidator(protocol)], ...], BeforeValidator(filled)]

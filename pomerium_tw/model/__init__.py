@@ -22,11 +22,12 @@ from .identity import (
     flatten_claims,
 )
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
-from .route import DirectResponse, HeaderRewrite, Redirect, Route, Substitution, Upstream
+from .route import DEFAULT_PORTS, DirectResponse, HeaderRewrite, Redirect, Route, Substitution, Upstream
 from .secret import Secret
 
 __all__ = [
     "ANONYMOUS",
+    "DEFAULT_PORTS",
     "MAX_MEMO",
     "NO_CLAIMS",
     "NO_DEVICES",

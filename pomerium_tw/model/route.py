@@ -12,6 +12,10 @@ from .secret import Secret
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Of URLs that name none (RFC 9110 §4.2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """One ``to`` URL."""

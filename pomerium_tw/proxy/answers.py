@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from ..model import DirectResponse, Redirect, Reply, Request, Route, redirect
+from ..model import DEFAULT_PORTS, DirectResponse, Redirect, Reply, Request, Route, redirect
 from ..pages import local_reply, texts
 from .rewriting import PathRewrite, prefix_rewrite
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def answer_of(route: Route) -> Callable[[Request], Reply] | None:
@@ -53,10 +51,10 @@ class _Redirecting:
         if host is None:
             host = head.host
             # The default port of the scheme that is left behind means nothing to the other one.
-            moved = scheme != request.scheme and head.port == _DEFAULT_PORTS.get(request.scheme)
+            moved = scheme != request.scheme and head.port == DEFAULT_PORTS.get(request.scheme)
             if port is None and not moved:
                 port = head.port
-        if port is None or port == _DEFAULT_PORTS.get(scheme):
+        if port is None or port == DEFAULT_PORTS.get(scheme):
             return host
         return f"{host}:{port}"
 

@@ -12,7 +12,7 @@ from base64 import b64encode
 from hashlib import sha1
 from urllib.parse import urlsplit
 
-from ..model import Head, Request, Route
+from ..model import DEFAULT_PORTS, Head, Request, Route
 from ..pages import ErrorFacts, local_reply, texts
 from .exchange import Respond
 
@@ -22,7 +22,6 @@ _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 """16 bytes in base64 (RFC 6455 §4.2.1)."""
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What a server adds to the key (RFC 6455 §1.3)."""
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 # -- the request
@@ -88,7 +87,7 @@ def _is_own(origin: str, request: Request) -> bool:
         port = parts.port
     except ValueError:
         return False
-    default = _DEFAULT_PORTS.get(parts.scheme)
+    default = DEFAULT_PORTS.get(parts.scheme)
     if default is None or (request.scheme == "https" and parts.scheme != "https"):
         return False
     # The value is no more than scheme, host and port (RFC 6454 §6.1).

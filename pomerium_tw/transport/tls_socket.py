@@ -14,14 +14,14 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
-from .eager import MOST_PIECES
+from .gathering import Gathering
 from .tls_connection import RECORD, TLSConnection
 
 MOST_READ = 256 * 1024
 """Bytes of full records read before they are passed on together; twice as much took half as long again."""
 
 
-class OnSocket:
+class OnSocket(Gathering):
     """Mixed in before a Twisted TCP connection; :attr:`_tls` is bound to its socket.
 
     The handshake begins with the first event. What is written before it ends is sent after it. A connection
@@ -40,8 +40,6 @@ class OnSocket:
     """Our close_notify is sent."""
     _refused: BaseException | None = None
     """Why the other side's certificate is not good enough."""
-    _pending: list[bytes] | None = None
-    """Written since the last flush, where the reactor flushes at the end of its turn (see eager)."""
 
     # -- handshake
 
@@ -138,42 +136,14 @@ class OnSocket:
 
     # -- writing
 
-    def write(self: Any, data: bytes) -> None:
-        if self._pending is not None:
-            self._pending.append(data)
-            if len(self._pending) >= MOST_PIECES:
-                self.flush()
-        elif self.producer is not None and not self.streamingProducer:
-            # A pull producer is asked for more when the reactor has written, and never otherwise.
-            super().write(data)  # type: ignore[misc]
-        else:
-            self._pending = [data]
-            unsent = getattr(self.reactor, "unsent", None)
-            if unsent is None:
-                self.flush()
-            else:
-                unsent.append(self)
-
-    def writeSequence(self, iovec: Any) -> None:
-        self.write(b"".join(iovec))
-
-    def flush(self: Any) -> None:
-        """Send what was written, as far as the socket takes it; the reactor sends the rest."""
-        pending, self._pending = self._pending, None
-        if pending is None or not self.connected or self._aborting or self._writeDisconnected:
-            return
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
-        if data and self._shaken and not self._tempDataBuffer and self.offset == len(self.dataBuffer):
-            try:
-                sent = self._tls.send(data)
-            except SSL.Error:
-                # A full buffer or a lost peer: the reactor finds out and reports, never we inside a write.
-                sent = 0
-            if sent == len(data):
-                return
-            data = data[sent:]
-        super().write(data)  # type: ignore[misc]
+    def _send_now(self: Any, data: bytes) -> int:
+        if not self._shaken:
+            return 0
+        try:
+            sent: int = self._tls.send(data)
+        except SSL.Error:
+            return 0
+        return sent
 
     def writeSomeData(self: Any, data: bytes | memoryview) -> Any:
         try:
@@ -202,26 +172,17 @@ class OnSocket:
         if not self._write_blocked:
             super().startWriting()  # type: ignore[misc]
 
-    def registerProducer(self: Any, producer: Any, streaming: bool) -> None:
-        self.flush()
-        super().registerProducer(producer, streaming)  # type: ignore[misc]
-
     # -- the end
 
     def loseConnection(self: Any) -> None:
         """Sends what was written and close_notify; the other side's is not waited for."""
         self.flush()
         if self._shaken:
-            super().loseConnection()  # type: ignore[misc]
+            super().loseConnection()
         elif self._tempDataBuffer:
             self._lose_when_shaken = True
         else:
             self.abortConnection()
-
-    def loseWriteConnection(self: Any) -> None:
-        """Sends what was written and close_notify; what the other side still says is read (RFC 8446 §6.1)."""
-        self.flush()
-        super().loseWriteConnection()  # type: ignore[misc]
 
     def _postLoseConnection(self: Any) -> Any:
         if self._notify():
@@ -230,6 +191,7 @@ class OnSocket:
         return None
 
     def _closeWriteConnection(self: Any) -> None:
+        """Says close_notify; what the other side still says is read (RFC 8446 §6.1)."""
         if self._notify():
             super()._closeWriteConnection()  # type: ignore[misc]
         else:

