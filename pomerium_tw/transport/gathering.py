@@ -50,13 +50,20 @@ class Gathering:
         if pending is None or not self.connected or self._aborting or self._writeDisconnected:
             return
         data = pending[0] if len(pending) == 1 else b"".join(pending)
-        # Nothing may overtake bytes that wait already. Twisted keeps those in these two buffers.
-        if data and not self._tempDataBuffer and self.offset == len(self.dataBuffer):
+        # Nothing may overtake bytes that wait already.
+        if data and not self._waits():
             sent = self._send_now(data)
-            if sent == len(data):
-                return
-            data = data[sent:]
-        super().write(data)  # type: ignore[misc]
+            if sent < len(data):
+                # As Twisted's write does, which would copy the rest, and once more to send it.
+                self.dataBuffer, self.offset = data, sent
+                self._maybePauseProducer()
+                self.startWriting()
+        else:
+            super().write(data)  # type: ignore[misc]
+
+    def _waits(self: Any) -> bool:
+        """Whether bytes wait in the two buffers that Twisted keeps for them."""
+        return bool(self._tempDataBuffer) or self.offset < len(self.dataBuffer)
 
     # What follows looks at the buffers that flush fills, or ends writing.
 

@@ -65,7 +65,7 @@ class OnSocket(Gathering):
     def _handshake_over(self: Any) -> None:
         if IHandshakeListener.providedBy(self.protocol):
             self.protocol.handshakeCompleted()
-        if self._tempDataBuffer or self._writeDisconnecting:
+        if self._waits() or self._writeDisconnecting:
             self.startWriting()
         if self._lose_when_shaken:
             self.loseConnection()
@@ -179,7 +179,7 @@ class OnSocket(Gathering):
         self.flush()
         if self._shaken:
             super().loseConnection()
-        elif self._tempDataBuffer:
+        elif self._waits():
             self._lose_when_shaken = True
         else:
             self.abortConnection()
