@@ -17,8 +17,9 @@ from twisted.python.failure import Failure
 from .gathering import Gathering
 from .tls_connection import RECORD, TLSConnection
 
+LARGE_RECORD = 8 * 1024
 MOST_READ = 256 * 1024
-"""Bytes of full records read before they are passed on together; twice as much took half as long again."""
+"""Bytes of large records read before they are passed on together; twice as much took half as long again."""
 
 
 class OnSocket(Gathering):
@@ -94,15 +95,15 @@ class OnSocket(Gathering):
             data = self._tls.recv(RECORD)
         except SSL.Error as error:
             return self._read_ended(error)
-        if len(data) == RECORD:
+        if len(data) >= LARGE_RECORD:
             return self._read_on(data)
         self.protocol.dataReceived(data)
         return None
 
     def _read_on(self: Any, data: bytes) -> Any:
-        """A full record is seldom alone: large bodies move in few steps."""
+        """A large record is seldom alone: large bodies move in few steps."""
         pieces, size, ended = [data], len(data), None
-        while len(data) == RECORD and size < MOST_READ:
+        while len(data) >= LARGE_RECORD and size < MOST_READ:
             try:
                 data = self._tls.recv(RECORD)
             except SSL.Error as error:

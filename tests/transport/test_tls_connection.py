@@ -102,6 +102,16 @@ def test_a_large_write_goes_as_far_as_the_socket_takes_it_and_on_from_there(ends
     assert bytes(heard) == BIG
 
 
+def test_the_records_of_a_large_write_do_not_all_begin_at_one_place_of_a_page(ends: Ends) -> None:
+    ends.client.send(BIG[: 8 * RECORD])
+    begins, at = set(), 0
+    with suppress(SSL.WantReadError):
+        while True:
+            begins.add(at % 4096)
+            at += len(ends.server.recv(RECORD))
+    assert len(begins) > 6
+
+
 def test_a_small_write_into_a_full_socket_waits(ends: Ends) -> None:
     with pytest.raises(SSL.WantWriteError):
         while True:
