@@ -27,7 +27,8 @@ MEMO_HEADS = 4
 MEMO_BYTES = 4 * 1024
 """Longer heads are not remembered."""
 FREE_SECONDS = 60.0
-"""Longest that a connection is kept without a request: what lies between may have forgotten it by then."""
+"""How long a connection is kept without a request, but for two looks of the sweep: what lies between may have
+forgotten it by then."""
 _JUST_FREE = 1.0
 """A deadline long past: the next look of the sweep begins to count, and no request asks for the time."""
 

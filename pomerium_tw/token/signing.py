@@ -145,7 +145,7 @@ class SigningKeys:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    """JSON in UTF-8, as RFC 7519 §3 has it; half surrogates, which UTF-8 has not, are escaped."""
+    """JSON values in UTF-8, as RFC 7519 §3 has it; what UTF-8 has not (half surrogates) is escaped."""
     try:
         return to_json(value)  # 0.9 µs, where the standard library takes 2.8
     except PydanticSerializationError:

@@ -14,10 +14,14 @@ from OpenSSL._util import ffi, lib
 RECORD = 16 * 1024
 """Bytes in a TLS record at most (RFC 8446 §5.1): a read of as many leaves nothing behind in OpenSSL."""
 
-_PIECE = RECORD - 64
-"""Bytes of a large write in one record. OpenSSL copies each, which takes some processors eight times as long
-if both addresses are nearly alike modulo 4096 (AMD's ``rep movsb``). Of records of 16 KiB that holds for all
-or for none, and a gigabyte costs 1.6 seconds or 1.1; with these the place within the page moves on."""
+PIECE = RECORD - 64
+"""Bytes of a write in one record at most.
+
+OpenSSL copies each, which takes some processors eight times as long where both addresses are nearly alike
+modulo 4096 (AMD's ``rep movsb``). Of records of 16 KiB that holds for all or for none, and a gigabyte costs
+1.6 seconds or 1.1; with these the place within the page moves on. The small writes keep to it too: what waits
+in OpenSSL may not be tried again with less.
+"""
 
 _BUFFER = ffi.new("char[]", RECORD)
 """What is read goes here first, on every connection: it is copied before anything else happens."""
@@ -45,7 +49,7 @@ class TLSConnection(SSL.Connection):
         After WantReadError and WantWriteError the same bytes must be sent first (they may have moved).
         """
         size = len(buf)
-        if size > RECORD or not size or type(buf) is not bytes:
+        if size > PIECE or not size or type(buf) is not bytes:
             return self._send_records(buf, size)
         sent: int = _ssl_write(self._ssl, buf, size)
         return sent if sent > 0 else self._failed(sent)
@@ -53,16 +57,18 @@ class TLSConnection(SSL.Connection):
     def _send_records(self, data: Any, size: int) -> int:
         start, sent = ffi.from_buffer(data), 0
         while sent < size:
-            written = _ssl_write(self._ssl, start + sent, min(_PIECE, size - sent))
+            written = _ssl_write(self._ssl, start + sent, min(PIECE, size - sent))
             if written <= 0:
                 if not sent:
                     self._failed(written)
-                # The next write meets it again; queued, it would be taken for another connection's fault.
-                lib.ERR_clear_error()
+                lib.ERR_clear_error()  # the next write meets it again
                 break
             sent += written
         return sent
 
     def _failed(self, result: int) -> NoReturn:
-        self._raise_ssl_error(self._ssl, result)
+        try:
+            self._raise_ssl_error(self._ssl, result)
+        finally:
+            lib.ERR_clear_error()  # what is left there could be taken for another connection's fault
         raise SSL.Error("OpenSSL failed and gave no reason")

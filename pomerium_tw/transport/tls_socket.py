@@ -15,9 +15,10 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
 from .gathering import Gathering
-from .tls_connection import RECORD, TLSConnection
+from .tls_connection import PIECE, RECORD, TLSConnection
 
 LARGE_RECORD = 8 * 1024
+"""Bytes of a record from which on others may be behind it."""
 MOST_READ = 256 * 1024
 """Bytes of large records read before they are passed on together; twice as much took half as long again."""
 
@@ -29,6 +30,8 @@ class OnSocket(Gathering):
     that ends without the other side's close_notify is lost, never done: nobody can cut an answer short.
     """
 
+    SEND_LIMIT = 8 * PIECE
+    """Twisted's, but for whole records."""
     _tls: TLSConnection
     _shaken = False
     """The handshake is over."""

@@ -12,7 +12,7 @@ from OpenSSL import SSL
 from OpenSSL._util import lib
 
 from pomerium_tw.transport import TLSConnection
-from pomerium_tw.transport.tls_connection import RECORD
+from pomerium_tw.transport.tls_connection import PIECE, RECORD
 
 from .pairs import ServerSide
 
@@ -118,6 +118,26 @@ def test_a_small_write_into_a_full_socket_waits(ends: Ends) -> None:
             ends.client.send(b"x" * 1000)
 
 
+@pytest.mark.parametrize("size", [100, PIECE, PIECE + 1, RECORD, RECORD + 1])
+def test_what_had_no_room_goes_out_later_by_whichever_way(ends: Ends, size: int) -> None:
+    """First as bytes, then as a view of them with more behind, as the transport keeps it."""
+    piece = BIG[:size]
+    sent = 0
+    with suppress(SSL.WantWriteError):
+        while True:
+            sent += ends.client.send(piece)
+    expected = sent + 2 * size - sent % size
+    rest = memoryview(piece[sent % size :] + piece)
+    heard = bytearray()
+    while len(heard) < expected:
+        with suppress(SSL.WantReadError):
+            while True:
+                heard += ends.server.recv(RECORD)
+        with suppress(SSL.WantWriteError):
+            rest = rest[ends.client.send(rest) :]
+    assert bytes(heard) == piece * (expected // size)
+
+
 def test_a_write_that_fails_half_way_leaves_no_error_behind_for_other_connections(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +151,13 @@ def test_a_write_that_fails_half_way_leaves_no_error_behind_for_other_connection
 
     monkeypatch.setattr("pomerium_tw.transport.tls_connection._ssl_write", write)
     assert ends.client.send(BIG) == 2 * RECORD
+    assert lib.ERR_peek_error() == 0
+
+
+def test_a_write_to_who_is_gone_leaves_none_either(ends: Ends) -> None:
+    ends.sockets[0].close()
+    with pytest.raises(SSL.SysCallError):
+        ends.client.send(b"hello")
     assert lib.ERR_peek_error() == 0
 
 

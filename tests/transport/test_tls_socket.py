@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from pomerium_tw.transport.eager import LONG_READ
 from pomerium_tw.transport.gathering import MOST_PIECES
-from pomerium_tw.transport.tls_socket import RECORD
+from pomerium_tw.transport.tls_connection import PIECE, RECORD
 
 from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until
 
@@ -396,6 +396,27 @@ async def test_a_write_that_needs_a_read_first_waits_for_the_peer_and_not_for_th
         both.receiver.write(b"go on")
         await until(lambda: both.client.data)
         assert (bytes(both.client.data), bytes(both.server.data)) == (b"later", b"go on")
+
+
+@pytest.mark.parametrize("size", [PIECE, PIECE + 1, RECORD])
+@ensureDeferred
+async def test_whatever_the_size_of_the_piece_that_met_a_full_socket_it_arrives(size: int) -> None:
+    async with pair() as both:
+        both.receiver.pauseProducing()
+        written = bytearray()
+
+        async def write_on(byte: int) -> None:
+            written.extend(bytes([byte]) * size)
+            both.sender.write(bytes([byte]) * size)
+            await turns(1)
+
+        while both.sender not in reactor.getWriters():
+            await write_on(len(written) % 251)
+        for byte in b"more":
+            await write_on(byte)
+        both.receiver.resumeProducing()
+        await until(lambda: len(both.client.data) == len(written) or both.client.lost)
+        assert both.client.data == written
 
 
 @ensureDeferred
