@@ -186,6 +186,26 @@ async def test_a_streaming_producer_is_paused_when_the_peer_does_not_read_and_re
         pair.sender.unregisterProducer()
 
 
+@ensureDeferred
+async def test_one_write_that_the_socket_does_not_take_pauses_its_producer() -> None:
+    """The next one may be long in coming, and must not come on top."""
+    async with connected() as pair:
+        pair.receiver.pauseProducing()
+        producer = Push()
+        pair.sender.registerProducer(producer, True)
+        big = b"z" * 10_000_000
+        pair.sender.write(big)
+        await turn()
+        assert producer.calls == ["pause"]
+        pair.receiver.resumeProducing()
+        while producer.calls != ["pause", "resume"]:
+            await turn()
+        while len(pair.client.data) < len(big):
+            await turn()
+        assert pair.client.data == big
+        pair.sender.unregisterProducer()
+
+
 class Pull:
     """A producer that is asked for each piece."""
 
