@@ -11,7 +11,7 @@ run: .venv/run.stamp  ## Start the demo on https://*.localhost:8443
 
 test: .venv/test.stamp  ## The whole test suite
 	@scripts/browser
-	@scripts/readers
+	@scripts/programs
 	PYTHONPATH=. $(BIN)/python -m pytest
 
 check: .venv/check.stamp  ## Style, types, layers

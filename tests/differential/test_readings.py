@@ -31,8 +31,8 @@ ANSWERED_BY_US = ("OPTIONS *",)
 def test_the_reader_is_installed(kind: Kind) -> None:
     if not kind.installed:
         if os.environ.get("CI") == "true":
-            pytest.fail(f"{kind.name} is missing, and in CI it must not be: scripts/readers")
-        pytest.skip(f"{kind.name} is missing, nothing is compared with it: scripts/readers")
+            pytest.fail(f"{kind.name} is missing, and in CI it must not be: scripts/programs")
+        pytest.skip(f"{kind.name} is missing, nothing is compared with it: scripts/programs")
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,7 @@ async def test_what_is_made_once_for_a_process_stays_and_is_named(
 
 @ensureDeferred
 async def test_sighup_reloads(running: Running) -> None:
+    before = signal.getsignal(signal.SIGHUP)
     await running.start(CLOSED)
     earlier = running.service._generation.number
     running.write(OPEN)
@@ -186,7 +187,7 @@ async def test_sighup_reloads(running: Running) -> None:
     running.upstream.release()
     assert (await pending).code == 200
     await running.stop()
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 @ensureDeferred
