@@ -59,6 +59,7 @@ from pomerium_tw.session import CALLER_RECORDS, HandleCodec, Identities, Session
 from pomerium_tw.telemetry import DEFAULT_ACCESS_FIELDS, AccessLog, DecisionLog, LineWriter
 from pomerium_tw.token import AssertionSigner, derive_signing_key
 from pomerium_tw.transport import turn_end_of
+from tests.logs import AtOnce
 
 PUBLIC = 'policy "public" { allow or { accept } }'
 NOBODY = 'policy "nobody" { deny or { accept } }'
@@ -122,7 +123,7 @@ class Door:
         self._options = Options(**options)
         self._endpoint = endpoint
         self.lines: list[bytes] = []
-        self.writer = LineWriter(-1, clock, self._write)
+        self.writer = LineWriter(AtOnce(-1, self._write), clock)
         self.sweep = Sweep(clock)
         self.lasting = LongLived(clock, lambda exchange: self.listener.generation.allows(exchange))
         self.finish = Finish(clock, self.sweep, self.lasting)

@@ -54,10 +54,10 @@ async def _run(reactor: Any, state_dir: Path, address: str, port: int) -> None:
 
     from pomerium_tw.demo import loopback_address, open_log, start, welcome
     from pomerium_tw.service import make_service
-    from pomerium_tw.telemetry import LineWriter, start_logging
+    from pomerium_tw.telemetry import LineWriter, LogThread, start_logging
 
     loopback_address(address)  # refused before anything is written
-    writer = LineWriter(open_log(state_dir), reactor)
+    writer = LineWriter(LogThread(open_log(state_dir)), reactor)
     start_logging(writer)
     running = await start(reactor, state_dir, address, port, partial(make_service, writer=writer))
     reactor.addSystemEventTrigger("before", "shutdown", running.stopService)

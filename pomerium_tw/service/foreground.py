@@ -9,7 +9,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..telemetry import LineWriter, start_logging
+from ..telemetry import LineWriter, LogThread, start_logging
 from .listening import cannot_listen
 from .run import STANDARD_OUTPUT, PomeriumService, configuration
 
@@ -20,7 +20,7 @@ def run_service(config_path: str | None, environ: Mapping[str, str], reactor: An
     """Run until stopped; the process's exit status. Raises ConfigError before anything is started."""
     source = configuration(config_path, environ)
     loaded = source()
-    writer = LineWriter(STANDARD_OUTPUT, reactor)
+    writer = LineWriter(LogThread(STANDARD_OUTPUT), reactor)
     start_logging(writer, loaded.settings.log_level)
     service = PomeriumService(loaded, reactor, writer, source)
     status = 0

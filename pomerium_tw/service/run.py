@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from ..config import Address, ConfigError, Loaded, Problem, load
 from ..databroker import StoreUnavailable
 from ..proxy import Admission, Listener, RedirectListener
-from ..telemetry import LineWriter
+from ..telemetry import LineWriter, LogThread
 from ..tls import ServerContexts, fallback_certificate
 from ..transport import ServerTLS, listen, turn_end_of
 from . import garbage
@@ -67,7 +67,7 @@ def make_service(
     loaded = source()
     if reactor is None:
         from twisted.internet import reactor
-    return PomeriumService(loaded, reactor, writer or LineWriter(STANDARD_OUTPUT, reactor), source)
+    return PomeriumService(loaded, reactor, writer or LineWriter(LogThread(STANDARD_OUTPUT), reactor), source)
 
 
 def configuration(config_path: str | None, environ: Mapping[str, str]) -> Callable[[], Loaded]:

@@ -4,6 +4,7 @@ from .access import ACCESS_FIELDS, DEFAULT_ACCESS_FIELDS, Access, AccessLog
 from .decisions import AUTHORIZE_FIELDS, DEFAULT_AUTHORIZE_FIELDS, DecisionLog
 from .events import start_logging
 from .lines import LineWriter
+from .log_thread import LogThread
 from .stamp import Stamp
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "AccessLog",
     "DecisionLog",
     "LineWriter",
+    "LogThread",
     "Stamp",
     "start_logging",
 ]

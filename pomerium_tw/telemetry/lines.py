@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -17,21 +16,40 @@ BATCH = 64
 """Lines that are written in the reactor's next turn: so many have gathered."""
 
 
-class LineWriter:
-    """Writes whole lines to a file descriptor.
+class Output(Protocol):
+    """Where the lines go: a :class:`~.log_thread.LogThread`."""
 
-    A log that cannot be written must not stop decisions (spec/threats LG-06): what fails is counted.
+    def put(self, data: bytes) -> None:
+        """Take whole lines, without waiting."""
+
+    @property
+    def lost_lines(self) -> int:
+        """Lines that were not written, and will not be."""
+
+    @property
+    def works(self) -> bool:
+        """The last lines were written, not lost."""
+
+
+class LineWriter:
+    """Gathers whole lines, and hands them to the log's descriptor together.
+
+    A log that cannot be written must not stop decisions (spec/threats LG-06): what is lost is counted, and
+    told as soon as the log takes lines again.
     """
 
-    def __init__(self, fd: int, clock: IReactorTime, write: Callable[[int, bytes], int] = os.write) -> None:
-        self._fd = fd
+    def __init__(self, output: Output, clock: IReactorTime) -> None:
+        self._output = output
         self._clock = clock
-        self._write = write
         self._entries: list[tuple[Callable[..., str], tuple[Any, ...]]] = []
         self._timer: IDelayedCall | None = None
-        self._torn = False
-        self.dropped_lines = 0
+        self._unmade_lines = 0
+        self._told_lines = 0
+
+    @property
+    def dropped_lines(self) -> int:
         """Lines lost because the log could not be written."""
+        return self._unmade_lines + self._output.lost_lines
 
     def line(self, text: str) -> None:
         """Queue one line; ``text`` ends in a newline and holds no other."""
@@ -59,22 +77,17 @@ class LineWriter:
             self._timer = None
         entries, self._entries = self._entries, []
         data = "".join([self._made(make, facts) for make, facts in entries]).encode()
-        if self._torn:
-            # Writing failed in the middle of a line: what follows must not be read as its rest.
-            data = b"\n" + data
-        while data:
-            try:
-                written = self._write(self._fd, data)
-            except OSError:
-                self.dropped_lines += data.count(b"\n") - data.startswith(b"\n")
-                return
-            self._torn = data[written - 1 : written] != b"\n"
-            data = data[written:]
+        if data:
+            self._output.put(data)
+        lost = self._output.lost_lines
+        if lost > self._told_lines and self._output.works:
+            count, self._told_lines = lost - self._told_lines, lost
+            log.warn("{count} lines of the log were lost: it could not be written", count=count)
 
     def _made(self, make: Callable[..., str], facts: tuple[Any, ...]) -> str:
         try:
             return make(*facts)
         except Exception:
             log.failure("a line of a log could not be written")
-            self.dropped_lines += 1
+            self._unmade_lines += 1
             return ""

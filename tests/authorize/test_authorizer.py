@@ -13,6 +13,7 @@ from pomerium_tw.authorize import Authorizer
 from pomerium_tw.model import ANONYMOUS, Identity, Outcome, Route
 from pomerium_tw.policy import CompiledPolicy, compile_policy
 from pomerium_tw.telemetry import DecisionLog, LineWriter
+from tests.logs import AtOnce
 
 from .values import NOW, identity, request, route
 
@@ -26,7 +27,7 @@ class Decider:
 
     def __init__(self, rules: str) -> None:
         self.written: list[bytes] = []
-        self.writer = LineWriter(1, Clock(), self._write)
+        self.writer = LineWriter(AtOnce(1, self._write), Clock())
         self.authorizer = Authorizer({"r1": policy(rules)}, DecisionLog(self.writer))
 
     def _write(self, _fd: int, data: bytes) -> int:
@@ -89,7 +90,7 @@ def test_a_log_that_cannot_be_written_does_not_stop_decisions() -> None:
     def full(_fd: int, _data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    writer = LineWriter(1, Clock(), full)
+    writer = LineWriter(AtOnce(1, full), Clock())
     authorizer = Authorizer({"r1": policy(EMPLOYEES)}, DecisionLog(writer))
     for _ in range(1000):
         assert authorizer.check(request(), route(), identity(), NOW).outcome is Outcome.ALLOW

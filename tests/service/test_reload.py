@@ -25,6 +25,7 @@ from pomerium_tw.config import load
 from pomerium_tw.service import PomeriumService, make_service
 from pomerium_tw.service.reloading import HangUp, kept_of
 from pomerium_tw.telemetry import LineWriter
+from tests.logs import AtOnce
 
 from .test_run import _Local
 
@@ -83,7 +84,7 @@ class Running:
         return len(data)
 
     async def start(self, policy: str) -> None:
-        service = make_service(self.write(policy), {}, writer=LineWriter(1, reactor, self.log))
+        service = make_service(self.write(policy), {}, writer=LineWriter(AtOnce(1, self.log), reactor))
         assert isinstance(service, PomeriumService)
         self.service = service
         service.startService()

@@ -34,6 +34,7 @@ from pomerium_tw.service import PomeriumService, check, make_service
 from pomerium_tw.service.run import GRACE_SECONDS
 from pomerium_tw.telemetry import LineWriter
 from pomerium_tw.tls import client_connection
+from tests.logs import AtOnce
 
 reactor: Any = installed
 ROUTE = """
@@ -81,7 +82,7 @@ class Site:
         return str(path)
 
     def service(self, text: str) -> PomeriumService:
-        discarded = LineWriter(1, reactor, lambda _fd, data: len(data))
+        discarded = LineWriter(AtOnce(1, lambda _fd, data: len(data)), reactor)
         service = make_service(self.write(text), {}, writer=discarded)
         assert isinstance(service, PomeriumService)
         return service

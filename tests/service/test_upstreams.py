@@ -24,6 +24,7 @@ from pomerium_tw.service import PomeriumService, make_service
 from pomerium_tw.telemetry import LineWriter
 from pomerium_tw.transport import listen
 from pomerium_tw.transport.listening import TLSServer
+from tests.logs import AtOnce
 from tests.transport.pairs import CA, ServerSide
 
 from .test_run import ask
@@ -69,7 +70,7 @@ class Running:
         self.lines: list[bytes] = []
         path = folder / "c.yaml"
         path.write_text(f"state_dir: {folder / 'state'}\naddress: 127.0.0.1:0\n{more}", "utf-8")
-        self.writer = LineWriter(1, reactor, self._write)
+        self.writer = LineWriter(AtOnce(1, self._write), reactor)
         self.service: PomeriumService = make_service(str(path), {}, writer=self.writer)
 
     def _write(self, _fd: int, data: bytes) -> int:

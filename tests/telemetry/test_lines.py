@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from twisted.internet.task import Clock
 
-from pomerium_tw.telemetry import LineWriter
+from pomerium_tw.telemetry import LineWriter, lines
 from pomerium_tw.telemetry.lines import BATCH
+from tests.logs import AtOnce
 
 from .values import Sink
 
@@ -77,7 +79,7 @@ def test_what_a_write_leaves_is_written_next() -> None:
         written.append(data[:3])
         return len(written[-1])
 
-    writer = LineWriter(1, Clock(), slowly)
+    writer = LineWriter(AtOnce(1, slowly), Clock())
     writer.line("abcdefg\n")
     writer.flush()
     assert written == [b"abc", b"def", b"g\n"]
@@ -96,6 +98,24 @@ def test_lines_that_cannot_be_written_are_counted_and_the_next_ones_written() ->
     sink.writer.flush()
     assert sink.text == "kept\n"
     assert sink.writer.dropped_lines == 3
+
+
+def test_lost_lines_are_told_as_soon_as_the_log_takes_lines_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(lines.log, "warn", lambda _format, count: told.append(count))
+    sink = Sink()
+    sink.room = 0
+    for _ in range(3):
+        sink.writer.line("lost\n")
+        sink.writer.flush()
+    assert told == []
+    sink.room = None
+    for _ in range(2):
+        sink.writer.line("kept\n")
+        sink.writer.flush()
+    assert told == [3]
 
 
 def test_a_line_cut_off_by_a_full_disk_does_not_swallow_the_next_one() -> None:
@@ -120,7 +140,7 @@ def test_a_closed_descriptor_is_a_counted_loss() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     os.close(writing)
-    writer = LineWriter(writing, Clock())
+    writer = LineWriter(AtOnce(writing), Clock())
     writer.line("x\n")
     writer.flush()
     assert writer.dropped_lines == 1
@@ -128,7 +148,7 @@ def test_a_closed_descriptor_is_a_counted_loss() -> None:
 
 def test_a_real_descriptor_gets_the_lines() -> None:
     reading, writing = os.pipe()
-    writer = LineWriter(writing, Clock())
+    writer = LineWriter(AtOnce(writing), Clock())
     writer.line("x\n")
     writer.line("y\n")
     writer.flush()

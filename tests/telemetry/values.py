@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from pomerium_tw.model import Head, Peer, Request, Target
 from pomerium_tw.telemetry import Access, LineWriter
+from tests.logs import AtOnce
 
 STARTED = 1_769_903_999.5
 """2026-01-31T23:59:59.500Z."""
@@ -24,7 +25,7 @@ class Sink:
         self.writes: list[bytes] = []
         self.room: int | None = None
         """Bytes that may still be written; None is no limit."""
-        self.writer = LineWriter(7, self.clock, self._write)
+        self.writer = LineWriter(AtOnce(7, self._write), self.clock)
 
     def _write(self, fd: int, data: bytes) -> int:
         assert fd == 7
