@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import queue
 import re
@@ -96,10 +97,35 @@ class Door:
 
     def open(self, path: str, host: str = "app.localhost", **options: object) -> ClientConnection:
         plain = socket.create_connection(("127.0.0.1", self.port), GIVE_UP)
-        scheme = "ws" if self._trust is None else "wss"
+        end = plain if self._trust is None else beside(plain, self._trust, host)
         return connect(  # type: ignore[arg-type]  # the options of each test
-            f"{scheme}://{host}{path}", sock=plain, ssl=self._trust, max_size=None, proxy=None, **options
+            f"ws://{host}{path}", sock=end, max_size=None, proxy=None, **options
         )
+
+
+def beside(plain: socket.socket, trust: ssl.SSLContext, host: str) -> socket.socket:
+    """A socket in clear text to somebody who speaks TLS on ``plain``, in one thread.
+
+    The client of these tests reads in one thread and writes in another. TLS sockets of Python do not bear it:
+    one handshake in two hundred hung, without any proxy too.
+    """
+    near, far = socket.socketpair()
+
+    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(MEGABYTE):
+                target.write(data)
+                await target.drain()
+        finally:
+            target.close()
+
+    async def relay() -> None:
+        tls = await asyncio.open_connection(sock=plain, ssl=trust, server_hostname=host)
+        clear = await asyncio.open_connection(sock=far)
+        await asyncio.gather(copy(tls[0], clear[1]), copy(clear[0], tls[1]), return_exceptions=True)
+
+    threading.Thread(target=asyncio.run, args=(relay(),), daemon=True).start()
+    return near
 
 
 @contextmanager
