@@ -36,6 +36,13 @@ _ENTRIES: Mapping[str, type[BaseModel]] = {
     "rewrite_response_headers": HeaderRewriteSettings,
 }
 """Keys whose value, or entries, are mappings with keys of their own."""
+_OTHER_HALF: Mapping[str, str] = {
+    "certificate": "certificate_key",
+    "certificate_key": "certificate",
+    "certificate_file": "certificate_key_file",
+    "certificate_key_file": "certificate_file",
+}
+"""A key → the one that seems to stand alone where it is at fault."""
 _INSTEAD: Mapping[str, str] = {
     "redirect": "to",
     "response": "to",
@@ -114,12 +121,11 @@ class _Loader:
         routes: dict[str, list[RouteSettings]] = {name: [] for name in ROUTE_LISTS}
         for path, keys in self._triage.routes:
             route = self._decode(RouteSettings, keys, path)
-            self._failed.update(
-                (*path, other) for name, other in _INSTEAD.items() if (*path, name) in self._failed
-            )
+            self._excuse(path, _INSTEAD)
             self._report(path, route_checks.findings(route))
             routes[str(path[0])].append(route)
         settings = self._decode(Settings, {**self._triage.settings, **routes}, ())
+        self._excuse((), _OTHER_HALF)
         self._report((), checks.findings(settings))
         warnings = sorted(self._warnings, key=_by_place)
         if self._problems:
@@ -161,6 +167,10 @@ class _Loader:
         if details["type"] == "tuple_type":
             return Problem(self._positions.value(path), f"{_named(path)}: a list is expected here")
         return Problem(self._positions.value(path), f"{_named(path)}: {details['msg']}")
+
+    def _excuse(self, at: KeyPath, seeming: Mapping[str, str]) -> None:
+        """Report nothing of keys that seem to be at fault only because others are."""
+        self._failed |= {(*at, other) for name, other in seeming.items() if (*at, name) in self._failed}
 
     def _report(self, at: KeyPath, findings: Iterable[Finding]) -> None:
         """Keep what was found, but for keys that have been reported already."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import idna
+from cryptography import x509
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
-from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
-from service_identity.pyopenssl import extract_patterns
+from service_identity.hazmat import (
+    DNS_ID,
+    DNSPattern,
+    IPAddress_ID,
+    IPAddressPattern,
+    ServiceID,
+    verify_service_identity,
+)
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.logger import Logger
@@ -75,12 +84,12 @@ class ClientConnection:
         if depth or not good:
             return bool(good)
         try:
-            verify_service_identity(extract_patterns(certificate), self._wanted, [])
+            verify_service_identity(_names_of(certificate.to_cryptography()), self._wanted, [])
         except VerificationError:
             connection.get_app_data().failVerification(Failure())
             return False
         except CertificateError as error:
-            # A certificate without alternative names, or with broken ones, is nobody's.
+            # A certificate without alternative names is nobody's.
             unnamed = VerificationError(errors=[error])  # type: ignore[list-item]  # only shown
             connection.get_app_data().failVerification(Failure(unnamed))
             return False
@@ -88,6 +97,26 @@ class ClientConnection:
             log.failure("a certificate could not be checked: the handshake is aborted")
             return False
         return True
+
+
+def _names_of(certificate: x509.Certificate) -> list[DNSPattern | IPAddressPattern]:
+    """The hosts that a certificate names, less those that stand for no host: the others hold without them.
+
+    ``*.lan`` beside ``nas.lan`` is no wildcard that anybody should believe, and common inside companies.
+    """
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    found: list[DNSPattern | IPAddressPattern] = [
+        IPAddressPattern(address)
+        for address in names.get_values_for_type(x509.IPAddress)
+        if isinstance(address, IPv4Address | IPv6Address)
+    ]
+    for name in names.get_values_for_type(x509.DNSName):
+        with contextlib.suppress(CertificateError):
+            found.append(DNSPattern.from_bytes(name.encode("utf-8")))
+    return found
 
 
 @functools.cache

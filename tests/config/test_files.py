@@ -132,6 +132,18 @@ def test_broken_pem_is_refused(problems: Problems, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("broken", ["certificate_file", "certificate_key_file"])
+def test_what_stands_beside_a_broken_half_is_not_alone(
+    problems: Problems, tmp_path: Path, broken: str
+) -> None:
+    chain, key = pem_pair()
+    files = {"certificate_file": chain, "certificate_key_file": key, broken: b"hello"}
+    for name, content in files.items():
+        put(tmp_path, name, content)
+    (only,) = problems("certificate_file: certificate_file\ncertificate_key_file: certificate_key_file\n")
+    assert f": {broken}: {tmp_path}/{broken}: " in only
+
+
 def test_authorities_inline_and_by_file(loaded: Load, tmp_path: Path) -> None:
     inline, by_file = pem_pair("1")[0], pem_pair("2")[0]
     put(tmp_path, "ca", by_file)

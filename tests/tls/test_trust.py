@@ -61,12 +61,12 @@ async def test_a_wrong_name_is_told_from_a_wrong_authority() -> None:
             await fetch(port, client_connection("other.example.com", TrustRoots(PEM)))
 
 
-def unnamed() -> tuple[ServerContexts, TrustRoots]:
-    """A server whose certificate has no alternative names at all, and the trust in it."""
+def naming(*names: str) -> tuple[ServerContexts, TrustRoots]:
+    """A server whose certificate has these alternative names, and the trust in it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -75,8 +75,11 @@ def unnamed() -> tuple[ServerContexts, TrustRoots]:
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
     )
+    if names:
+        alternative = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        builder = builder.add_extension(alternative, critical=False)
+    certificate = builder.sign(key, SHA256())
     chain = certificate.public_bytes(Encoding.PEM)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return ServerContexts([ServerCertificate.load(chain, Secret(private))]), TrustRoots(chain)
@@ -86,10 +89,25 @@ def unnamed() -> tuple[ServerContexts, TrustRoots]:
 @ensureDeferred
 async def test_a_certificate_without_alternative_names_is_nobodys(in_memory: bool) -> None:
     """Its common name counts for nothing (spec/proxy §4.3), and that it cannot be checked for less."""
-    contexts, trust = unnamed()
+    contexts, trust = naming()
     async with serving(contexts) as port:
         with pytest.raises(VerificationError):
             await fetch(port, client_connection(NAME, trust), in_memory=in_memory)
+
+
+ODD = ["*", "*.lan", "a.*.lan", "*.com", "a*.x.lan", "10.0.0.1", "\x00", ""]
+"""Names of certificates that stand for no host."""
+
+
+@pytest.mark.parametrize("odd", ODD)
+@ensureDeferred
+async def test_a_name_that_stands_for_no_host_neither_helps_nor_harms(odd: str) -> None:
+    contexts, trust = naming(odd, "nas.lan")
+    async with serving(contexts) as port:
+        assert await fetch(port, client_connection("nas.lan", trust)) == b"hello"
+        for other in ("other.lan", "a.b.lan", "ab.x.lan", "x.com", "10.0.0.1"):
+            with pytest.raises(VerificationError):
+                await fetch(port, client_connection(other, trust))
 
 
 @ensureDeferred
@@ -97,7 +115,7 @@ async def test_an_error_in_checking_aborts_the_handshake(monkeypatch: pytest.Mon
     def fail(*_arguments: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("pomerium_tw.tls.client.extract_patterns", fail)
+    monkeypatch.setattr("pomerium_tw.tls.client.verify_service_identity", fail)
     async with serving(SERVER) as port:
         with pytest.raises(Exception, match="certificate verify failed"):
             await fetch(port, client_connection(NAME, TrustRoots(PEM)))

@@ -31,9 +31,11 @@ _NOW: Final = Input("now", ("now()",))
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAYS_HINT: Final = "write days such as mon-fri or sat,sun, or * for every day"
 _DATE: Final = re.compile(
-    r"\d{4}(-?)(?:\d{2}\1\d{2}|W\d{2}(?:\1\d)?)(?:[T ](?!24)[\d:.,]+(?:Z|[+-][\d:]+)?)?", re.ASCII | re.IGNORECASE
+    r"\d{4}(-?)(?:\d{2}\1\d{2}|W\d{2}(?:\1\d)?)"  # a calendar or week date of ISO 8601
+    r"(?:[T ](?!24)[\d:.,]+(?:Z|[+-][\d:]+)?)?",  # hour 24 is read by some Pythons only
+    re.ASCII | re.IGNORECASE,
 )
-"""The outline of a calendar or week date of ISO 8601; :meth:`datetime.fromisoformat` reads the rest."""
+"""The outline; :meth:`datetime.fromisoformat` reads the rest."""
 _DATE_HINT: Final = (
     'write a date such as "2026-01-31" or "2026-01-31T16:20:00+01:00"; without an offset it is UTC'
 )
