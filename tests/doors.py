@@ -36,6 +36,7 @@ from pomerium_tw.proxy import (
     AuthorizeStep,
     Chain,
     Cluster,
+    ConfiguredHeaders,
     Endpoint,
     Finish,
     ForwardStep,
@@ -53,7 +54,6 @@ from pomerium_tw.proxy import (
     Timeouts,
     Trust,
     alias,
-    header_lines,
 )
 from pomerium_tw.session import CALLER_RECORDS, HandleCodec, Identities, SessionHandle, owned_cookie_pattern
 from pomerium_tw.telemetry import DEFAULT_ACCESS_FIELDS, AccessLog, DecisionLog, LineWriter
@@ -108,6 +108,7 @@ class Options:
     timeouts: Timeouts = field(default_factory=Timeouts)
     response_headers: dict[str, str] = field(default_factory=dict)
     trust: Trust = field(default_factory=lambda: Trust.of(0, (), append=True))
+    access_fields: Sequence[str] = DEFAULT_ACCESS_FIELDS
     steps: Sequence[Any] = ()
     """They come before the usual ones."""
 
@@ -136,7 +137,7 @@ class Door:
         self.signing_keys = derive_signing_key(secret)
         self.endpoints: list[Endpoint] = []
         self.generation = self._build(routes, 1)
-        log = AccessLog(self.writer, DEFAULT_ACCESS_FIELDS)
+        log = AccessLog(self.writer, self._options.access_fields)
         # The same ids each time: a test that looks for digits must not find them by chance.
         ids = Random(5).randbytes  # noqa: S311 - nobody guesses them
         self.listener = Listener(
@@ -167,7 +168,7 @@ class Door:
             ),
             target_rules=options.target_rules,
             timeouts=options.timeouts,
-            response_lines=header_lines(options.response_headers),
+            response_headers=ConfiguredHeaders(options.response_headers),
             trust=options.trust,
             clusters=tuple(plan.cluster for plan in plans if plan.cluster is not None),
         )

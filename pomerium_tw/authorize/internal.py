@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from ..model import reserved
 from ..policy import UNAUTHENTICATED, Evaluation
 from .ladder import ROUTE_NOT_FOUND
-
-_OWN = frozenset(("/ping", "/healthz", "/.pomerium", "/.well-known/pomerium"))
-_OWN_PREFIXES = ("/.pomerium/", "/.well-known/pomerium/")
 
 _SIGNED_IN_ONLY = frozenset(
     "/.pomerium/" + page
@@ -34,7 +32,7 @@ def internal_evaluation(path: str, session_id: str) -> Evaluation:
     ``path`` is the normalised path, ``session_id`` that of the caller or "". A final slash changes nothing:
     the pages are found with it too. Paths that are not ours are denied: routes and policies decide on them.
     """
-    if path not in _OWN and not path.startswith(_OWN_PREFIXES):
+    if not reserved(path):
         return _NOT_OURS
     if path.removesuffix("/") in _SIGNED_IN_ONLY and not session_id:
         return _SIGN_IN_FIRST

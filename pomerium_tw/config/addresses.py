@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import PlainValidator
 
-from pomerium_tw.model import DEFAULT_PORTS, Upstream
+from pomerium_tw.model import DEFAULT_PORTS, Upstream, canonical_ipv6
 
 from .problem import DecodeError
 from .rewriting import path_text
@@ -230,14 +230,14 @@ def _split(value: Any, example: str) -> SplitResult:
 
 
 def host_and_port(authority: str, *, wildcards: bool = False) -> tuple[str, int | None]:
-    """Host in lower case, IPv6 in its brackets, and the port where one is written.
+    """Host in lower case, IPv6 in its canonical form and brackets, and the port where one is written.
 
     ``wildcards``: whether the host may hold ``*``. Raises DecodeError.
     """
     bracketed = re.fullmatch(r"(\[[^\]]+\])(?::(.*))?", authority)
     if bracketed:
-        host, port = bracketed[1].lower(), bracketed[2]
-        valid = _is_ip(host[1:-1])
+        host, port = _bracketed_ipv6(bracketed[1]), bracketed[2]
+        valid = bool(host)
     else:
         name, colon, rest = authority.partition(":")
         host, port = name.lower().rstrip("."), rest if colon else None
@@ -252,6 +252,14 @@ def host_and_port(authority: str, *, wildcards: bool = False) -> tuple[str, int 
     if not number:
         raise DecodeError("port 0 cannot be reached", "the port is a number from 1 to 65535")
     return host, number
+
+
+def _bracketed_ipv6(written: str) -> str:
+    """The canonical form of ``[address]``; "" for what is none."""
+    try:
+        return f"[{canonical_ipv6(written[1:-1])}]"
+    except ValueError:
+        return ""
 
 
 def _is_ip(written: str) -> bool:

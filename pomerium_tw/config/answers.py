@@ -125,12 +125,6 @@ class RedirectSettings(Entry):
         if self.path_redirect and self.prefix_rewrite:
             message = "prefix_rewrite has no effect beside path_redirect"
             yield Finding(("prefix_rewrite",), message, "keep one of the two", warning=True)
-        found = self.redirect
-        changed = (found.scheme, found.host, found.port, found.path, found.prefix, found.strip_query or None)
-        if changed == (None,) * len(changed):
-            message = "the redirect leads to where the caller was: browsers go round in circles"
-            hint = "write host_redirect, path_redirect or another part that changes"
-            yield Finding((), message, hint, warning=True)
 
 
 class ResponseSettings(Entry):

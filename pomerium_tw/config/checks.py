@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from . import pem
+from . import path_checks, pem, redirect_checks, rewrite_checks
 from .files import SecretFile
 from .flags import RUNTIME_FLAGS
+from .headers import spelled_twice
 from .log_fields import access_fault, authorize_fault
 from .positions import KeyPath
 from .problem import Finding
@@ -36,7 +37,11 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _trust(settings)
     yield from _denied_upstreams(settings)
     yield from _websocket_origins(settings)
+    yield from spelled_twice("set_response_headers", settings.set_response_headers or {})
     yield from _equal_routes(settings)
+    yield from path_checks.findings(settings)
+    yield from rewrite_checks.findings(settings)
+    yield from redirect_checks.findings(settings)
 
 
 def left_out(settings: Settings) -> Iterator[Finding]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator
 
-from .problem import DecodeError
+from .problem import DecodeError, Finding
 from .values import Text, kind_of, mapped, text, word
 
 DISABLE = "disable"
@@ -32,6 +32,9 @@ _FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 """Headers that say where a message ends: ours to write, never a configuration's."""
+REQUEST_ID = "x-request-id"
+_EACH_ITS_OWN = frozenset({"date", REQUEST_ID})
+"""Headers that tell one answer from another: the same on all, they would be wrong on all."""
 
 
 def header_name(value: Any) -> str:
@@ -50,11 +53,32 @@ def settable_name(value: Any) -> str:
     return name
 
 
+def response_name(value: Any) -> str:
+    """A field name that may be set on answers."""
+    name = settable_name(value)
+    if name.lower() in _EACH_ITS_OWN:
+        raise DecodeError(
+            f"the header {name} is written anew for each answer and cannot be set here", "leave it out"
+        )
+    return name
+
+
+def not_request_id(value: Any) -> str:
+    """A field name, but not that of the request id, which every upstream is told (spec/proxy §3.5)."""
+    name = header_name(value)
+    if name.lower() == REQUEST_ID:
+        raise DecodeError(
+            f"the header {name} names the request in every log, and its upstream is told it always",
+            "leave it out, or use a header of another name",
+        )
+    return name
+
+
 def request_name(value: Any) -> str:
-    """A field name that may be set on requests: not Host, which host_rewrite sets."""
+    """A field name that may be set on requests: not Host, which host_rewrite sets, nor the request id."""
     if text(value).lower() == "host":
         raise DecodeError("the header Host cannot be set here", "use host_rewrite or preserve_host_header")
-    return settable_name(value)
+    return settable_name(not_request_id(value))
 
 
 def header_value(value: Any) -> str:
@@ -98,18 +122,30 @@ def headers_variable(written: str) -> dict[str, Any]:
             raise DecodeError(
                 "this is neither a JSON object nor a list of Name:value", 'write {"Name": "value"}'
             )
-        found[name.strip()] = value.strip()
+        if (name := name.strip()) in found:
+            raise DecodeError("a header is named twice", "keep one of the two")
+        found[name] = value.strip()
     return found
 
 
+def spelled_twice(key: str, headers: Mapping[str, str]) -> Iterator[Finding]:
+    """Names of a mapping that are one header: they differ only in case. ``key``: the mapping's."""
+    seen: dict[str, str] = {}
+    for name in headers:
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            yield Finding((key, name), f"{name}: this is the same header as {first}", "keep one of the two")
+
+
 HeaderName = Annotated[str, PlainValidator(header_name)]
+RemovableHeader = Annotated[str, PlainValidator(not_request_id)]
 RequestHeaders = Annotated[
     Mapping[Annotated[str, PlainValidator(request_name)], Annotated[str, PlainValidator(header_value)]],
     BeforeValidator(mapped),
 ]
 """Values as they are written: what references they hold is authorize's business (spec/ppl §7)."""
 ResponseHeaders = Annotated[
-    Mapping[Annotated[str, PlainValidator(settable_name)], Annotated[str, PlainValidator(header_value)]],
+    Mapping[Annotated[str, PlainValidator(response_name)], Annotated[str, PlainValidator(header_value)]],
     BeforeValidator(response_headers),
 ]
 ClaimsHeaders = Annotated[Mapping[HeaderName, Text], BeforeValidator(claims_headers)]

@@ -35,7 +35,13 @@ _BUILT = [
         "0",
         "Time for a whole request and its whole answer, or for a websocket; 0 is off.",
     ),
-    Key("timeout_idle", Status.BUILT, "duration", "5m", "Time a connection may wait without a request."),
+    Key(
+        "timeout_idle",
+        Status.BUILT,
+        "duration",
+        "5m",
+        "Time a connection may wait without a request; 0 is off.",
+    ),
     Key(
         "merge_slashes",
         Status.BUILT,
@@ -96,7 +102,8 @@ _OURS = [
         Status.OURS,
         "duration",
         "10s",
-        "Time for the head of a request to arrive; 0 is off.",
+        "Time for the head of a request to arrive, and on a new connection for the TLS handshake and the head"
+        " together. 0 is off: then only silence ends, after timeout_idle.",
     ),
     Key(
         "min_body_rate",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from .headers import spelled_twice
+from .host_header import no_hosts
 from .problem import Finding
 from .rewriting import groups_of, highest_group
 from .route_settings import RouteSettings
@@ -25,6 +27,7 @@ def findings(route: RouteSettings) -> Iterator[Finding]:
     yield from _targets(route)
     yield from _path_rewriting(route)
     yield from _host_rewriting(route)
+    yield from spelled_twice("set_response_headers", route.set_response_headers)
     yield from _kubernetes(route)
     yield from _access(route)
 
@@ -96,6 +99,8 @@ def _host_rewriting(route: RouteSettings) -> Iterator[Finding]:
     for unused in used[1:]:
         message = f"{unused} has no effect beside {used[0]}"
         yield Finding((unused,), message, f"keep one of {', '.join(_HOSTS)}", warning=True)
+    if used[:1] == ["host_rewrite_header"]:
+        yield from no_hosts(route.host_rewrite_header, route.set_request_headers)
 
 
 def _substitution(route: RouteSettings, stem: str) -> Iterator[Finding]:

@@ -21,6 +21,8 @@ from .identity import (
     believable_email,
     flatten_claims,
 )
+from .ipv6 import canonical_ipv6
+from .own_paths import OWN_PATHS, OWN_PREFIXES, reserved
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
 from .route import DEFAULT_PORTS, DirectResponse, HeaderRewrite, Redirect, Route, Substitution, Upstream
 from .secret import Secret
@@ -31,6 +33,8 @@ __all__ = [
     "MAX_MEMO",
     "NO_CLAIMS",
     "NO_DEVICES",
+    "OWN_PATHS",
+    "OWN_PREFIXES",
     "Claims",
     "ClientCertificate",
     "Decision",
@@ -57,6 +61,8 @@ __all__ = [
     "User",
     "ascii_domain",
     "believable_email",
+    "canonical_ipv6",
     "flatten_claims",
     "redirect",
+    "reserved",
 ]

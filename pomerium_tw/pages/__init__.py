@@ -8,7 +8,8 @@ into the form that fits its place: :func:`denial_reply` for policy, :func:`local
 
 from . import texts
 from .accept import best, is_grpc, is_grpc_web, prefers_json, wants_redirect
-from .errors import denial_reply, handler_reply, internal_error, local_reply, unauthenticated_reply
+from .assets import ASSET_PATHS
+from .errors import denial_reply, handler_reply, local_reply, unauthenticated_reply
 from .facts import Detail, ErrorFacts, Form, Link, status_text
 from .probes import Probe, Redirect, Robots
 from .render import (
@@ -29,6 +30,7 @@ from .user import UserDocument, UserPage
 from .well_known import KeySet, WellKnown
 
 __all__ = [
+    "ASSET_PATHS",
     "CONTENT_SECURITY_POLICY",
     "INTERCEPTED",
     "Detail",
@@ -54,7 +56,6 @@ __all__ = [
     "forward_reply",
     "handler_reply",
     "html_reply",
-    "internal_error",
     "is_grpc",
     "is_grpc_web",
     "json_reply",

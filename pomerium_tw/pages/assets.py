@@ -32,6 +32,15 @@ def assets() -> Mapping[str, Entity]:
     )
 
 
+def asset_paths(name: str) -> tuple[str, str]:
+    """Where an asset is served: in the folder of its own, and under Pomerium's classic name."""
+    return ASSET_PATH + name, "/.pomerium/" + name
+
+
+ASSET_PATHS = frozenset(path for name in _TYPES for path in asset_paths(name))
+"""All of them. Whoever answers with a page of ours at a host has to serve these there too."""
+
+
 def version(entity: Entity) -> str:
     """What the address of an asset ends in."""
     return entity.etag.strip(b'"').decode("ascii")[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model import Reply
-from .assets import ASSET_PATH, assets, version
+from .assets import asset_paths, assets, version
 from .resource import OwnRequest, Page
 
 _FOREVER = b"public, max-age=31536000, immutable"
@@ -25,10 +25,8 @@ class AssetPage(Page):
 
 
 def asset_pages() -> dict[str, Page]:
-    """Path → resource of every asset, under its own folder and under Pomerium's classic names."""
+    """Path → resource of every asset."""
     pages: dict[str, Page] = {}
     for name in assets():
-        page = AssetPage(name)
-        pages[ASSET_PATH + name] = page
-        pages["/.pomerium/" + name] = page
+        pages.update(dict.fromkeys(asset_paths(name), AssetPage(name)))
     return pages

@@ -5,12 +5,13 @@ from .again import Again
 from .chain import Chain, IChainStep
 from .client_address import Trust
 from .cluster import Cluster, Endpoint
+from .configured_headers import ConfiguredHeaders
 from .exchange import Exchange, IExchange, Respond
 from .finish import Finish
 from .forward import Forward
 from .generation import Generation, Timeouts
 from .head import HeadError
-from .header_names import HeadRules, alias, header_lines
+from .header_names import HeadRules, alias
 from .listener import Listener, RequestIds
 from .longlived import LongLived
 from .plan import RoutePlan
@@ -18,7 +19,7 @@ from .response import ResponseRules
 from .router import Router
 from .secure_redirect import RedirectListener
 from .serve import Serve
-from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep, reserved
+from .steps import AuthorizeStep, ForwardStep, IdentifyStep, RouteStep
 from .sweep import Sweep
 from .target import TargetRules, parse_target
 
@@ -28,6 +29,7 @@ __all__ = [
     "AuthorizeStep",
     "Chain",
     "Cluster",
+    "ConfiguredHeaders",
     "ConnectionLimits",
     "Endpoint",
     "Exchange",
@@ -55,7 +57,5 @@ __all__ = [
     "Timeouts",
     "Trust",
     "alias",
-    "header_lines",
     "parse_target",
-    "reserved",
 ]

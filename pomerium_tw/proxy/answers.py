@@ -14,14 +14,11 @@ from .rewriting import PathRewrite, prefix_rewrite
 
 
 def answer_of(route: Route) -> Callable[[Request], Reply] | None:
-    """What makes the answer of a route without upstreams; None for the others.
-
-    A header that the route sets by ``set_response_headers`` is left to it.
-    """
+    """What makes the answer of a route without upstreams; None for the others."""
     if route.redirect is not None:
         return _Redirecting(route, route.redirect).answer
     if route.response is not None:
-        reply = _direct(route.response, frozenset(name.lower() for name in route.set_response_headers))
+        reply = _direct(route.response)
         return lambda _request: reply
     return None
 
@@ -33,7 +30,6 @@ class _Redirecting:
         self._rule = rule
         rewritten = rule.prefix and not rule.path
         self._rewrite: PathRewrite | None = prefix_rewrite(route, rule.prefix or "") if rewritten else None
-        self._headers = frozenset(name.lower() for name in route.set_response_headers)
 
     def answer(self, request: Request) -> Reply:
         path = self._path(request)
@@ -42,8 +38,7 @@ class _Redirecting:
                 texts.bad_request("The redirect of this address would lead elsewhere."), request
             )
         scheme = self._rule.scheme or request.scheme
-        reply = redirect(f"{scheme}://{self._authority(request, scheme)}{path}", self._rule.status)
-        return reply if "location" not in self._headers else reply._replace(headers=())
+        return redirect(f"{scheme}://{self._authority(request, scheme)}{path}", self._rule.status)
 
     def _authority(self, request: Request, scheme: str) -> str:
         rule, head = self._rule, request.head
@@ -74,9 +69,9 @@ class _Redirecting:
         return raw_path.decode("ascii")
 
 
-def _direct(response: DirectResponse, configured: frozenset[str]) -> Reply:
+def _direct(response: DirectResponse) -> Reply:
     body = response.body.encode()
-    if not body or "content-type" in configured:
+    if not body:
         return Reply(response.status, (), body)
     return Reply(response.status, ((b"Content-Type", _content_type(response.body)),), body)
 

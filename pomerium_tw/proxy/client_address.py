@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..model import Head, Peer
 
@@ -51,6 +51,15 @@ class Client(NamedTuple):
     """``https`` or ``http``."""
     forwarded_for: bytes
     """``X-Forwarded-For`` for the upstream; empty: none."""
+
+
+def own_peer(transport: Any) -> Peer:
+    """A connection's other end; IPv4 clients of an IPv6 socket count as IPv4, zones are dropped."""
+    peer = transport.getPeer()
+    address = peer.host.partition("%")[0]
+    if "." in address:
+        address = address.removeprefix("::ffff:")
+    return Peer(address, peer.port)
 
 
 def client_of(head: Head, peer: Peer, scheme: str, trust: Trust) -> Client:

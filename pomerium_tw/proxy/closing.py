@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
 
+from .last_answer import TAKEN_SECONDS, LastAnswer
 from .uptake import FLUSH_SECONDS, Uptake
 
 if TYPE_CHECKING:
     from .http1 import Http1Exchange
     from .listener import Listener
 
-MAX_DISCARDED = 1024 * 1024
-"""Bytes read away after the last answer, so that the client sees it; after them it is left to wait."""
 LINGER_SECONDS = 5.0
-"""Longest that a client may take to read the last answer while it still sends."""
+"""Longest that a client which sends nothing more may take to read the last answer."""
+SENDING_SECONDS = 30.0
+"""Longest that one may which still sends, and is read away: many clients read no answer before all is sent.
+
+As long as nginx waits for them. Reading away costs less than passing on would.
+"""
 
 
 class ClosingConnection(Protocol):
@@ -35,12 +39,15 @@ class ClosingConnection(Protocol):
     _clogged = False
     """The client does not read."""
     _uptake: Uptake | None = None
-    """What the client takes of its answers, while it reads slowly or was given its last one."""
+    """What the client takes of its answers: while it reads slowly, once it sends no more, at the end."""
     _read_closed = False
     """The client sends no more."""
+    _last: LastAnswer | None = None
+    """Its last answer, not logged yet: the client may have left before it."""
     _ended = False
     """Nothing more is answered."""
-    _discarded = 0
+    _reading_away_until = 0.0
+    """The client still sends what nobody wants (seconds since the epoch)."""
     closing = False
     """The connection ends after the present answer."""
     deadline = 0.0
@@ -75,32 +82,38 @@ class ClosingConnection(Protocol):
     def _end(self, *, drain: bool) -> None:
         """Close once what was written is read.
 
-        ``drain``: the client may still be sending; it gets time to read the answer (RFC 9112 §9.6).
+        ``drain``: the client may still be sending; it gets time to read the answer (RFC 9112 §9.6). So does
+        one that has sent more than was looked at: closing with bytes unread is a reset.
         """
+        drain = drain or self._paused or bool(self._buffer)
         self._exchange = self._producer = None
         self._buffer = b""
         self._ready = False
         self.closing = self._ended = True
         linger = drain and not self._clogged
         self._deadline_in(LINGER_SECONDS if linger else FLUSH_SECONDS)
+        if linger:
+            self._reading_away_until = self._listener.now() + SENDING_SECONDS
         transport: Any = self.transport
         transport.unregisterProducer()
         if self._paused:
             self._paused = False
             transport.resumeProducing()
-        if drain and not self._read_closed:
+        if self._last is not None:
+            # Closing the rest as well would hide whether the answer is taken.
+            self._deadline_in(TAKEN_SECONDS)
+            transport.loseWriteConnection()
+        elif drain and not self._read_closed:
             # Over TLS too: close_notify ends one direction (RFC 8446 §6.1).
             transport.loseWriteConnection()
         else:
             transport.loseConnection()
-        self._uptake = self._uptake or Uptake(transport)
+        self._uptake = Uptake(transport)
 
-    def _discard(self, count: int) -> None:
-        self._discarded += count
-        if self._discarded > MAX_DISCARDED and not self._paused:
-            self._paused = True
-            transport: Any = self.transport
-            transport.pauseProducing()
+    def _discard(self) -> None:
+        """Bytes came that nobody wants."""
+        if self._reading_away_until and self._last is None:
+            self.deadline = min(self._listener.now() + LINGER_SECONDS, self._reading_away_until)
 
     def abort(self) -> None:
         self._ended = True
@@ -115,7 +128,7 @@ class ClosingConnection(Protocol):
         Answers before it are delivered: a reset would make the client's system throw them away unread.
         """
         self._give_up(exchange)
-        self._end(drain=False)
+        self._end(drain=not exchange.body_done)
 
     def _give_up(self, exchange: Http1Exchange) -> None:
         self._exchange = None

@@ -15,7 +15,7 @@ from .closing import LINGER_SECONDS
 from .exchange import Receiver
 from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE
 from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
-from .http1 import BodyTooLargeError, Http1Exchange
+from .http1 import MAX_DRAINED, BodyTooLargeError, Http1Exchange
 from .request_reader import RequestReader
 from .target import parse_request_line
 from .uptake import FLUSH_SECONDS, Uptake
@@ -28,8 +28,6 @@ MAX_BUFFERED = 64 * 1024
 """Bytes of body or of further requests held per connection before reading pauses."""
 MAX_AT_ONCE = 32
 """Pipelined requests begun in one turn of the reactor: whoever sends thousands keeps nobody else waiting."""
-HALF_CLOSED_SECONDS = 60.0
-"""Longest that an answer may take for a client that has closed its own side: it may be gone for good."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -58,7 +56,7 @@ class DownstreamConnection(WaitingConnection):
         self._reader = RequestReader(self._listener, self._listener.peer_of(transport))
         self._listener.opened(self)
         # The first request has to come soon; over TLS the handshake is part of that (spec/threats TL-08).
-        self.deadline = self._listener.now() + self._listener.generation.timeouts.head
+        self.deadline = self._listener.generation.timeouts.head_due(self._listener.now())
         transport.registerProducer(self, True)
         self._ready = True
 
@@ -71,13 +69,15 @@ class DownstreamConnection(WaitingConnection):
         self._ready = False
         exchange, self._exchange, self._producer = self._exchange, None, None
         self._buffer = b""
+        if self._last is not None:
+            self._last_over(self._last, reason)
         if exchange is not None and not exchange.answered:
             exchange.details, exchange.flag = CLIENT_GONE, "DC"
             exchange.lost()
             self._listener.finished(exchange)
 
     def readConnectionLost(self) -> None:
-        """The client sends no more: it gets the answers to what it has sent, in a bounded time."""
+        """The client sends no more: it gets the answers to what it has sent, as long as it takes them."""
         if self._arrived:
             self._listener.begin_arrived()
         self._read_closed = True
@@ -95,7 +95,7 @@ class DownstreamConnection(WaitingConnection):
             # The rest of the request will never come.
             self.abort()
         else:
-            self._deadline_in(HALF_CLOSED_SECONDS)
+            self._watch()
             if exchange is None and not self._clogged:
                 self.abort()  # a piece of a head
 
@@ -119,7 +119,7 @@ class DownstreamConnection(WaitingConnection):
             try:
                 return self._understand(data[: end + 2], generation, now)
             except HeadError as error:
-                self._refuse(error)
+                self._refuse(error, data)
         else:
             self._advance(first=True)
             if self.closing and self._exchange is None and not self._ended:
@@ -129,7 +129,7 @@ class DownstreamConnection(WaitingConnection):
     def _received(self, data: bytes) -> None:
         exchange = self._exchange
         if self._ended:
-            self._discard(len(data))
+            self._discard()
             return
         if exchange is None or self._buffer or self._body_held or not exchange.wants_body():
             self._buffer = self._buffer + data if self._buffer else data
@@ -210,12 +210,14 @@ class DownstreamConnection(WaitingConnection):
         if not exchange.body_done:
             if self._read_closed and not self._buffer and not self._ended:
                 self.abort()
+            elif exchange.drained > MAX_DRAINED:
+                self._end(drain=True)
         elif self._exchange is exchange:
             self.deadline = 0.0
             if self._clogged:
                 self._deadline_in(FLUSH_SECONDS)
             elif self._read_closed:
-                self._deadline_in(HALF_CLOSED_SECONDS)
+                self._watch()
             self._body_wait = None
             if exchange.answered:
                 self._next()
@@ -236,7 +238,7 @@ class DownstreamConnection(WaitingConnection):
             self._buffer = buffer[end + 4 :]
             self._begin(buffer[begin : end + 2])
         except HeadError as error:
-            self._refuse(error)
+            self._refuse(error, buffer)
             return False
         return True
 
@@ -250,8 +252,9 @@ class DownstreamConnection(WaitingConnection):
             parse_request_line(buffer[begin:line_end])
         if self._read_closed:
             raise HeadError(400, "the request ends before its head does")
-        if not self._scanned:
-            self._deadline_in(self._listener.generation.timeouts.head)
+        timeouts = self._listener.generation.timeouts
+        if not (self._scanned and timeouts.head):
+            self.deadline = timeouts.head_due(self._listener.now())
         self._scanned = len(buffer)
 
     def _begin(self, block: bytes) -> None:
@@ -266,7 +269,7 @@ class DownstreamConnection(WaitingConnection):
         self._ready = False
         self.deadline = 0.0
         if self._read_closed:
-            self._deadline_in(HALF_CLOSED_SECONDS)
+            self._watch()
         if not exchange.body_done:
             timeouts = generation.timeouts
             self._body_wait = BodyWait(exchange.started, timeouts.request, timeouts.body_rate)
@@ -281,7 +284,7 @@ class DownstreamConnection(WaitingConnection):
         if self._body_held:
             self._body_held = False
         if self.closing or (self._read_closed and not self._buffer):
-            self._end(drain=bool(self._buffer))
+            self._end(drain=False)
             return
         self._rested = False
         self.deadline = self._listener.now() + MEMO_SECONDS
@@ -293,7 +296,7 @@ class DownstreamConnection(WaitingConnection):
     def exchange_answered(self, exchange: Http1Exchange, close: bool) -> None:
         """The answer is written in full. ``close``: the connection has to end with it."""
         self._producer = None
-        self._listener.finished(exchange)
+        self._answered(exchange)
         if close:
             self.closing = True
         if exchange.body_done:
@@ -325,7 +328,7 @@ class DownstreamConnection(WaitingConnection):
     def pauseProducing(self) -> None:
         """The client reads slower than it is answered."""
         self._clogged = True
-        self._uptake = Uptake(self.transport)
+        self._uptake = Uptake(self.transport, self._exchange)
         self._ready = False
         if self._producer is not None:
             self._producer.pauseProducing()
@@ -338,9 +341,12 @@ class DownstreamConnection(WaitingConnection):
         exchange = self._exchange
         if exchange is None:
             self._rested = False
+            self._scanned = 0  # a head that has begun has its own time from now on
             self._deadline_in(MEMO_SECONDS)
         elif exchange.body_done:
             self.deadline = 0.0
+            if self._read_closed:
+                self._watch()
         if self._producer is not None:
             self._producer.resumeProducing()
         self._advance()

@@ -20,6 +20,9 @@ CLIENT_GONE = "downstream_remote_disconnect"
 """Details of an exchange whose client left before its answer (flag DC): there is nobody to tell."""
 CLIENT_STALLED = "stream_flush_timeout"
 """Details of an exchange whose client took nothing of its answer for too long (flag SI): it is reset."""
+CLIENT_HALF_CLOSED = "downstream_half_closed_timeout"
+"""Details of an exchange whose client had closed its own side, and for which nothing came that would have
+shown whether it is still there (flag DC): it is reset."""
 
 _BEFORE = "upstream_reset_before_response_started"
 _AFTER = "upstream_reset_after_response_started"
@@ -35,6 +38,8 @@ class Failed:
     """Details for the access log once an answer has begun; the client's connection is reset then."""
     error: str = ""
     """What an operator needs to know besides, addresses and foreign text among it; "" is nothing."""
+    of_client: bool = False
+    """The client's doing: no concern of the upstream's, and no reason to warn anybody."""
 
     @property
     def status(self) -> int:
@@ -91,7 +96,7 @@ BODY_TOO_SLOW = Failed(texts.request_timeout("request_body_too_slow"), "request_
 """The body came slower than ``min_body_rate`` (spec/threats DO-02)."""
 BODY_TOO_LARGE = Failed(texts.request_too_large(), "request_payload_too_large")
 """The body is longer than the route's ``max_request_body``."""
-BODY_MALFORMED = Failed(texts.request_malformed(), "request_body_malformed")
+BODY_MALFORMED = Failed(texts.request_malformed(), "request_body_malformed", of_client=True)
 """The chunks of the body are not such."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..model import Reply
-from ..pages import internal_error, local_reply, status_text
+from ..pages import local_reply, status_text, texts
 from .exchange import IExchange
 from .failures import Failed
 from .longlived import LongLived
@@ -54,23 +54,21 @@ class Finish:
     def reply(self, exchange: IExchange, reply: Reply, details: str) -> None:
         """Send a whole answer of our own."""
         exchange.details = details
-        lines = [name + b": " + value + b"\r\n" for name, value in reply.headers]
-        lines.append(b"Content-Length: %d\r\n" % len(reply.body) if reply.status not in (204, 304) else b"")
-        lines.append(self.own_lines(exchange))
+        length = b"Content-Length: %d\r\n" % len(reply.body) if reply.status not in (204, 304) else b""
         exchange.send_head(
             reply.status,
             status_line(reply.status),
-            b"".join(lines),
+            length + self.own_lines(exchange, reply.headers),
             chunked=False,
             data=reply.body,
             end=True,
         )
 
-    def own_lines(self, exchange: IExchange) -> bytes:
-        """Date and the configured headers of an answer that we make."""
+    def own_lines(self, exchange: IExchange, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """The lines of an answer that we make: Date, and ``headers`` with the configured ones over them."""
         plan = exchange.plan
-        configured = plan.response_lines if plan is not None else exchange.generation.response_lines
-        return b"Date: %b\r\n%b" % (self.date(), configured)
+        configured = exchange.generation.response_headers if plan is None else plan.response_headers
+        return b"Date: %b\r\n%b" % (self.date(), configured.over(headers))
 
     def date(self) -> bytes:
         second = int(self.now())
@@ -85,7 +83,7 @@ class Finish:
             exchange.details = "internal_error"
             exchange.reset()
         else:
-            self.reply(exchange, internal_error(exchange.request), "internal_error")
+            self.reply(exchange, local_reply(texts.internal(), exchange.request), "internal_error")
 
     def tunnel_over(self, tunnel: Tunnel) -> None:
         """Both connections of a tunnel are lost."""
@@ -96,15 +94,18 @@ class Finish:
         """The answer will not come, or not to its end (spec/proxy §3.10, DESIGN §7.15)."""
         exchange.flag = failed.flag
         if failed.error:
-            log.warn(
-                "upstream {cluster}: {details}: {error}",
-                cluster=exchange.cluster_name,
-                details=failed.details,
-                error=failed.error,
-                request_id=exchange.request.id,
-            )
+            _tell(exchange, failed)
         if exchange.status:
             exchange.details = failed.late
             exchange.reset()
         else:
             self.reply(exchange, local_reply(failed.facts, exchange.request), failed.details)
+
+
+def _tell(exchange: IExchange, failed: Failed) -> None:
+    """Tell the operator what the client is not told. No client may warn, or in an upstream's name."""
+    facts = {"details": failed.details, "error": failed.error, "request_id": exchange.request.id}
+    if failed.of_client:
+        log.info("refused: {details}: {error}", **facts)
+    else:
+        log.warn("upstream {cluster}: {details}: {error}", cluster=exchange.cluster_name, **facts)

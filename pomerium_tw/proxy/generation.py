@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .body_rate import MIN_BODY_RATE
 from .client_address import NO_TRUST, Trust
 from .cluster import Cluster
+from .configured_headers import NO_HEADERS, ConfiguredHeaders
 from .exchange import IExchange
 from .header_names import HeadRules
 from .target import TargetRules
@@ -31,6 +32,14 @@ class Timeouts:
     stream: float = 0.0
     """From the request head to the last byte of the answer, or to the end of a tunnel (``timeout_write``)."""
 
+    def head_due(self, now: float) -> float:
+        """The deadline of a head that is waited for from now on; 0 is never.
+
+        Where heads have none (``timeout_header: 0``), silence still ends by ``idle``.
+        """
+        seconds = self.head or self.idle
+        return now + seconds if seconds else 0.0
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -46,8 +55,8 @@ class Generation:
     target_rules: TargetRules = field(default_factory=TargetRules)
     trust: Trust = NO_TRUST
     timeouts: Timeouts = field(default_factory=Timeouts)
-    response_lines: bytes = b""
-    """Configured response headers of answers that belong to no route."""
+    response_headers: ConfiguredHeaders = NO_HEADERS
+    """Those of answers that belong to no route."""
     clusters: tuple[Cluster, ...] = ()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..model import Head
+from ..model import Head, Peer, Target, canonical_ipv6
 from .header_names import MALFORMED, PASSED, READ, REFUSED, UNSEEN, HeadRules, alias, nominable, split_lines
 
 MAX_HEAD_BYTES = 128 * 1024
@@ -47,12 +47,22 @@ _PLAIN = _Meaning()
 
 
 class HeadError(ValueError):
-    """A request head that is refused; carries the status that says so (the connection closes after it)."""
+    """A request head that is refused; carries the status that says so (the connection closes after it).
 
-    def __init__(self, status: int, message: str) -> None:
+    What was understood of the head by then is for the access log: nothing of it was decided on.
+    """
+
+    target: Target | None = None
+    head: Head | None = None
+    peer: Peer | None = None
+    """Whom a trusted proxy before us names; None is the connection's own."""
+
+    def __init__(self, status: int, message: str, method: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.method = method
+        """"" where the request line was not understood."""
 
 
 def incomplete_fault(buffer: bytes, seen: int = 0) -> HeadError | None:
@@ -141,7 +151,7 @@ def _head(
     """What the lines with a meaning mean together. ``plain``: only the usual ones among them are there."""
     if b"host" in repeated:
         raise HeadError(400, _ONE_HOST)
-    host, port = _host(index.get(b"host"))
+    host, port = read_host(index.get(b"host"))
     meaning = _PLAIN
     if not plain:
         meaning = _meaning(index, repeated)
@@ -198,7 +208,8 @@ def is_own_authorization(value: bytes) -> bool:
     return value[:16].lower().startswith((b"pomerium ", b"bearer pomerium-"))
 
 
-def _host(value: bytes | None) -> tuple[str, int | None]:
+def read_host(value: bytes | None) -> tuple[str, int | None]:
+    """Host in lower case, IPv6 in its canonical form and brackets, and the port. Raises HeadError."""
     if value is None:
         raise HeadError(400, _ONE_HOST)
     if _PLAIN_HOST.fullmatch(value):
@@ -209,7 +220,16 @@ def _host(value: bytes | None) -> tuple[str, int | None]:
     port = int(match[2]) if match[2] else None
     if port is not None and not 0 < port < 65536:
         raise HeadError(400, "the Host names an impossible port")
-    return match[1].decode("ascii").lower().rstrip("."), port
+    host = match[1].decode("ascii").lower()
+    return (_bracketed(host) if host.startswith("[") else host.rstrip(".")), port
+
+
+def _bracketed(host: str) -> str:
+    """An IPv6 address as routes are found by: clients need not send its canonical form."""
+    try:
+        return f"[{canonical_ipv6(host[1:-1])}]"
+    except ValueError:
+        raise HeadError(400, "the Host is malformed") from None
 
 
 def _framing(lengths: list[bytes], encodings: list[bytes]) -> tuple[int | None, bool]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .generation import Generation
 
 MAX_DRAINED = 64 * 1024
-"""Longest unread body that is read away to keep a connection; with a longer one the connection closes."""
+"""Bytes of an unread body that are read away to keep a connection; with a longer one it closes."""
 
 
 class BodyTooLargeError(Exception):
@@ -37,6 +37,8 @@ class Http1Exchange(Exchange):
     """The client left before the answer was complete, or was cut off."""
     received = 0
     """Bytes of body so far."""
+    drained = 0
+    """Bytes read away after the answer, those of the chunks' framing too."""
     _sink: BodySink | None = None
     _reading = False
     _left = 0
@@ -44,6 +46,8 @@ class Http1Exchange(Exchange):
     _no_body = False
     _chunked_out = False
     _closes = False
+    _called_for = False
+    """A client that asked whether to send the body was told to, or did not wait for that."""
 
     def __init__(
         self, connection: DownstreamConnection, request: Request, generation: Generation, started: float
@@ -69,8 +73,10 @@ class Http1Exchange(Exchange):
             if self._sink is not None:
                 self._sink.body_end()
             return
-        if self.request.head.expect_continue and not self.status and not self._connection.has_buffered():
-            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.request.head.expect_continue and not self.status:
+            self._called_for = True
+            if not self._connection.has_buffered():
+                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._connection.release_body(self)
 
     def wants_body(self) -> bool:
@@ -79,6 +85,8 @@ class Http1Exchange(Exchange):
 
     def split(self, data: bytes) -> tuple[bytes, bytes]:
         """Body bytes in ``data``, and what lies beyond the body. Raises ChunkError."""
+        if self.answered:
+            self.drained += len(data)
         if self._decoder is None:
             body, rest = data[: self._left], data[self._left :]
             self._left -= len(body)
@@ -154,7 +162,7 @@ class Http1Exchange(Exchange):
 
     def _will_be_read(self, end: bool) -> bool:
         """Whether the rest of the body comes to its end, so that a request can follow it."""
-        return (self._reading and not end) or self._drainable()
+        return (self._reading and not end) or (self._decoder is None and self._drainable())
 
     def _framed(self, data: bytes) -> bytes:
         if not data or self._no_body:
@@ -183,7 +191,8 @@ class Http1Exchange(Exchange):
         self._finish()
 
     def _drainable(self) -> bool:
-        return self._decoder is None and self._left <= MAX_DRAINED and not self.request.head.expect_continue
+        """Whether to read the rest of the body away: it comes, and is short for all that is known."""
+        return self._left <= MAX_DRAINED and (self._called_for or not self.request.head.expect_continue)
 
     def _finish(self) -> None:
         self.answered = True

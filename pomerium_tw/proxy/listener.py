@@ -15,6 +15,7 @@ from ..model import Peer
 from ..telemetry import AccessLog
 from ..transport import AtTurnEnd, at_once
 from .admission import Admission
+from .client_address import own_peer
 from .downstream import DownstreamConnection
 from .exchange import IExchange
 from .failures import Failed
@@ -24,6 +25,7 @@ from .head import HeadError
 from .http1 import Http1Exchange
 from .refusal import refusal
 from .sweep import Sweep
+from .unrouted import refused, understood
 
 log = Logger("pomerium.proxy")
 
@@ -80,6 +82,7 @@ class Listener(Factory):
         self._finish = finish
         self._sweep = sweep
         self._record = access_log.record
+        self._record_refused = access_log.record_refused
         self.admission = admission or Admission(clock)
         self._connections: dict[DownstreamConnection, str] = {}
         """Each with the address that it is counted by."""
@@ -147,37 +150,28 @@ class Listener(Factory):
             drained.callback(None)
 
     def peer_of(self, transport: Any) -> Peer:
-        """The client's address; IPv4 clients of an IPv6 socket count as IPv4, zones are dropped."""
-        peer = transport.getPeer()
-        address = peer.host.partition("%")[0]
-        if "." in address:
-            address = address.removeprefix("::ffff:")
-        return Peer(address, peer.port)
+        """The connection's other end."""
+        return own_peer(transport)
 
-    def refused(self, error: HeadError, peer: Peer) -> bytes:
-        """Log bytes that are not a request; the answer to them, after which the connection ends."""
-        request_id = self.new_request_id()
-        log.info(
-            "request refused: {status} {message}",
-            status=error.status,
-            message=error.message,
-            ip=peer.address,
-            request_id=request_id,
-        )
-        more = b"%bDate: %b\r\nX-Request-Id: %b\r\n" % (
-            self.generation.response_lines,
-            self._finish.date(),
-            request_id.encode(),
-        )
-        return refusal(error, more)
+    def refused(self, error: HeadError, peer: Peer, asked: bytes) -> bytes:
+        """Log bytes that are not a request; the answer to them, after which the connection ends.
+
+        ``asked``: these bytes.
+        """
+        request_id, now = self.new_request_id(), self.now()
+        more = b"Date: %b\r\nX-Request-Id: %b\r\n" % (self._finish.date(), request_id.encode())
+        answer = refusal(error, more, asked, self.generation.response_headers)
+        request = understood(error, request_id, self.scheme, peer)
+        self._record_refused(refused(error, request, answer, now), now)
+        return answer
 
     def failed(self, exchange: IExchange, failed: Failed) -> None:
         """Answer a request that did not come to its end."""
         self._finish.failed(exchange, failed)
 
-    def finished(self, exchange: IExchange) -> None:
-        """Log an exchange that is over."""
-        self._record(exchange, self.now())
+    def finished(self, exchange: IExchange, ended: float = 0.0) -> None:
+        """Log an exchange that is over. ``ended``: since when (seconds since the epoch); 0 is now."""
+        self._record(exchange, ended or self.now())
 
     def drain(self) -> Deferred[None]:
         """Let every connection end with its present exchange; fires when all have.

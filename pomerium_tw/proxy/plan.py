@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 from ..model import Reply, Request, Route, Upstream
 from .answers import answer_of
 from .cluster import Cluster
-from .header_names import ANY_PUNCTUATION, alias, header_lines
+from .configured_headers import ConfiguredHeaders
+from .header_names import ANY_PUNCTUATION, alias
 from .patterns import Patterns
 from .rewriting import HostSource, path_rewrite
 
@@ -30,7 +31,7 @@ class RoutePlan:
         "lines_by_path",
         "matches",
         "name",
-        "response_lines",
+        "response_headers",
         "route",
     )
 
@@ -42,7 +43,7 @@ class RoutePlan:
         self.answer: Callable[[Request], Reply] | None = answer_of(route)
         """Set: a redirect or direct response, the answer to whoever is let in."""
         self.matches = _matcher(route)
-        self.response_lines = header_lines(route.set_response_headers)
+        self.response_headers = ConfiguredHeaders(route.set_response_headers)
         self._rewrite = path_rewrite(route)
         replaced = {alias(name.encode()) for name in route.set_request_headers}
         # Whom the service account acts for is ours to say (spec/identity R15).
@@ -53,7 +54,7 @@ class RoutePlan:
         self._removed = _remover({alias(name.encode()) for name in route.remove_request_headers})
         self._host = route.host_rewrite.encode("ascii")
         dynamic = not self._host and (route.host_rewrite_header or route.host_path_rewrite is not None)
-        self._host_source = HostSource(route, frozenset(replaced), alias) if dynamic else None
+        self._host_source = HostSource(route) if dynamic else None
         self._appended = not route.preserve_host_header
         self.lines_by_path = self._host_source is not None and self._host_source.by_path
         """Whether :meth:`lines` depend on the path, so that nobody may keep them for another."""
@@ -64,10 +65,8 @@ class RoutePlan:
         """Path after rewriting, and the query (spec/proxy §2.5).
 
         None when rewriting would make a dot segment of what was none, such as ``/a../b`` less its ``/a``, or
-        another path that cannot be sent, or a Host that is none.
+        another path that cannot be sent.
         """
-        if self._host_source is not None and not self._host_source.fits(request):
-            return None
         target = request.target
         raw_path = target.raw_path if self._rewrite is None else self._rewrite(target.raw_path)
         if raw_path is None or target.query is None:
@@ -78,8 +77,8 @@ class RoutePlan:
         """Every header line for the upstream but body framing and request id.
 
         ``own_lines``: identity headers and configured ones; they replace all others of their names.
-        ``forwarded_for``: empty for no ``X-Forwarded-For``. Raises ValueError if the configuration makes a
-        Host that is none.
+        ``forwarded_for``: empty for no ``X-Forwarded-For``. Raises NoHost if the route makes a Host of the
+        request that is none.
         """
         authority = request.head.authority.encode("ascii")
         lines = b"%bX-Envoy-External-Address: %b\r\nX-Forwarded-Proto: %b\r\n%b%b" % (

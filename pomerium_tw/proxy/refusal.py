@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from ..pages import bare_reply, status_text
+from .configured_headers import NO_HEADERS, ConfiguredHeaders
 from .head import HeadError
 
-_LINES = {
-    405: b"Connection: close\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
-    426: b"Connection: close, upgrade\r\nUpgrade: HTTP/1.1\r\n",
-}
+_CLOSE = b"Connection: close\r\n"
+_FRAMING = {426: b"Connection: close, upgrade\r\nUpgrade: HTTP/1.1\r\n"}
+_HEADERS = {405: ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)}
 """What RFC 9110 (§15.5.6, §15.5.22) asks of these refusals."""
 
 
-def refusal(error: HeadError, more: bytes) -> bytes:
-    """A whole answer after which the connection ends. ``more``: further header lines, Date among them."""
+def refusal(error: HeadError, more: bytes, asked: bytes, configured: ConfiguredHeaders = NO_HEADERS) -> bytes:
+    """A whole answer after which the connection ends. ``more``: further header lines, Date among them.
+
+    ``asked``: what came, from the request's first byte on. No answer to HEAD has a body (RFC 9110 §9.3.2).
+    """
     reply = bare_reply(error.status, error.message)
-    lines = b"".join([name + b": " + value + b"\r\n" for name, value in reply.headers])
     return b"HTTP/1.1 %d %b\r\n%b%bContent-Length: %d\r\n%b\r\n%b" % (
         error.status,
         status_text(error.status).encode("ascii"),
-        _LINES.get(error.status, b"Connection: close\r\n"),
-        lines,
+        _FRAMING.get(error.status, _CLOSE),
+        configured.over((*_HEADERS.get(error.status, ()), *reply.headers)),
         len(reply.body),
         more,
-        reply.body,
+        b"" if asked.removeprefix(b"\r\n").startswith(b"HEAD ") else reply.body,
     )

@@ -51,22 +51,38 @@ class RequestReader:
         line, _, fields = block.partition(b"\r\n")
         plain = _PLAIN_LINE.fullmatch(line)
         if plain is None or len(line) > MAX_TARGET_BYTES:
-            method, raw_target = _read_line(line, fields)
-            head, client = self._understand(fields, generation)
-            target = parse_target(method, raw_target, head, generation.target_rules)
+            method, target, head, client = self._read_any(line, fields, generation)
         else:
+            name, path, query = plain.groups()
+            method = _METHODS[name]
+            target = _tuple(Target, (path, path.decode("ascii"), query))
             known = self._memo.get(fields)
             if known is not None and known[0] is generation:
                 _, head, client = known
             else:
-                head, client = self._understand(fields, generation)
-            name, path, query = plain.groups()
-            method = _METHODS[name]
-            target = _tuple(Target, (path, path.decode("ascii"), query))
+                try:
+                    head, client = self._understand(fields, generation)
+                except HeadError as error:
+                    error.method, error.target = method, target
+                    raise
         peer, scheme, forwarded_for = client
         request_id = self._listener.new_request_id()
         facts = (request_id, method, scheme, target, head, peer, self.certificate, None, None, forwarded_for)
         return _tuple(Request, facts)
+
+    def _read_any(
+        self, line: bytes, fields: bytes, generation: Generation
+    ) -> tuple[str, Target, Head, Client]:
+        """The same of any request line, which is refused for more reasons."""
+        method, raw_target = _read_line(line, fields)
+        head, client = None, None
+        try:
+            head, client = self._understand(fields, generation)
+            return method, parse_target(method, raw_target, head, generation.target_rules), head, client
+        except HeadError as error:
+            error.method, error.head = method, head
+            error.peer = client and client[0]
+            raise
 
     def _understand(self, fields: bytes, generation: Generation) -> tuple[Head, Client]:
         memo = self._memo
@@ -102,5 +118,5 @@ def _read_line(line: bytes, fields: bytes) -> tuple[str, bytes]:
             raise HeadError(400, "HTTP/1.0 has no Transfer-Encoding") from None
         raise
     if method in _NOT_OFFERED:
-        raise HeadError(405, f"{method} is not offered here")
+        raise HeadError(405, f"{method} is not offered here", method)
     return method, raw_target

@@ -100,17 +100,17 @@ class ResourceChannel:
             headers = headers.getAllRawHeaders()
         else:
             headers = [(name, [value]) for name, value in headers]
-        lines: list[bytes] = []
+        own: list[tuple[bytes, bytes]] = []
         sized = False
         for name, values in headers:
             lower = name.lower()
             sized = sized or lower == b"content-length"
             if lower not in (b"date", b"server", b"transfer-encoding", b"connection"):
-                lines += [name + b": " + value + b"\r\n" for value in values]
-        lines.append(self._finish.own_lines(self._exchange))
+                own += [(name, value) for value in values]
+        lines = self._finish.own_lines(self._exchange, own)
         self._exchange.details = "own_page"
         status = int(code)
-        self._exchange.send_head(status, status_line(status), b"".join(lines), chunked=not sized)
+        self._exchange.send_head(status, status_line(status), lines, chunked=not sized)
 
     def write(self, data: bytes) -> None:
         self._exchange.send_data(data)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
 from ..authorize import Authorizer, Proof, UpstreamHeaders
 from ..databroker import Mirror, StoreUnavailable
-from ..model import ANONYMOUS, Decision, Identity, Outcome, Reply, Request, Route
-from ..pages import Detail, Way, denial_reply, local_reply, response_for, texts
+from ..model import ANONYMOUS, OWN_PATHS, Decision, Identity, Outcome, Reply, Request, Route, reserved
+from ..pages import ASSET_PATHS, Detail, Way, denial_reply, local_reply, response_for, texts
 from ..session import Identities
 from . import failures, upgrade
 from .again import without_parameters_of
@@ -21,19 +22,21 @@ from .escaped_slashes import settle
 from .exchange import IExchange, Respond, Rest, StepOutcome
 from .forward import Forward
 from .plan import RoutePlan
+from .rewriting import NoHost
 from .router import Router
 from .serve import Serve
 from .target import ASTERISK, EscapedSlashAction, HeldTarget
+
+log = Logger("pomerium.proxy")
 
 MAX_HEAD_MEMO = 32
 """Entries that one header block's memo may hold."""
 
 _ABOUT_SERVER = Reply(200, ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),))
-_OWN_PATHS = frozenset(("/ping", "/healthz", "/.pomerium", "/.well-known/pomerium"))
-_OWN_PREFIXES = ("/.pomerium/", "/.well-known/pomerium/")
-"""Reserved on every host of ours, whatever the routes say (spec/proxy §3.1)."""
-_ANYWHERE = frozenset(("/ping", "/healthz", "/.well-known/pomerium/jwks.json"))
-"""Answered at hosts of nobody's too: probes and public keys. Nothing that signs anything is."""
+_ANYWHERE = ASSET_PATHS.union(("/ping", "/healthz", "/.well-known/pomerium/jwks.json"))
+"""Answered at hosts of nobody's too: probes, public keys, and what the page that says 404 there is made of.
+Nothing that signs anything is.
+"""
 
 
 @implementer(IChainStep)
@@ -78,7 +81,7 @@ class RouteStep:
             paths, tree = self._services[request.host]
             if path in paths or reserved(path):
                 return self._serve(exchange, tree)
-        if path.startswith("/.") or path in _OWN_PATHS:
+        if path.startswith("/.") or path in OWN_PATHS:
             if reserved(path) and (path in _ANYWHERE or self._knows(request.head)):
                 return self._serve(exchange, self._own)
         elif target is ASTERISK:
@@ -97,11 +100,6 @@ class RouteStep:
         except StoreUnavailable:
             pass  # our own pages work without: they show nobody as signed in
         return Serve(tree)
-
-
-def reserved(path: str) -> bool:
-    """Whether the address is one of ours on every host, whatever the routes say."""
-    return path in _OWN_PATHS or path.startswith(_OWN_PREFIXES)
 
 
 @implementer(IChainStep)
@@ -181,13 +179,18 @@ class AuthorizeStep:
         plan = exchange.plan
         assert plan is not None  # noqa: S101 - the route step ran
         request, identity = exchange.request, exchange.identity
-        decision = exchange.decision = self._check(request, plan.route, identity, exchange.started)
-        if ";" in request[3][1] and decision.outcome is Outcome.ALLOW:
-            asked = without_parameters_of(request)
-            decision = exchange.decision = self._check(asked, plan.route, identity, exchange.started)
-        if decision.outcome is Outcome.ALLOW:
-            return None
-        return Respond(self._answer(exchange, decision, plan.route), "ext_authz_denied")
+        try:
+            decision = exchange.decision = self._check(request, plan.route, identity, exchange.started)
+            if ";" in request[3][1] and decision.outcome is Outcome.ALLOW:
+                asked = without_parameters_of(request)
+                decision = exchange.decision = self._check(asked, plan.route, identity, exchange.started)
+            if decision.outcome is Outcome.ALLOW:
+                return None
+            return Respond(self._answer(exchange, decision, plan.route), "ext_authz_denied")
+        except Exception:
+            # Whatever went wrong, the request is not let through.
+            log.failure("authorize failed", request_id=request[0])
+            return Respond(local_reply(texts.authorization_failed(), request), "ext_authz_error")
 
     def _answer(self, exchange: IExchange, decision: Decision, route: Route) -> Reply:
         request, idp_id = exchange.request, route.idp_id
@@ -243,8 +246,7 @@ class ForwardStep:
         endpoint = cluster.pick()
         target = plan.target(request)
         if target is None:
-            facts = texts.bad_request("The rewritten path of this address would lead elsewhere.")
-            return Respond(local_reply(facts, request), "rewritten_path_rejected")
+            return _rejected(request)
         # While nothing that they are made of has changed, the lines are those that this head had before.
         known = head.memo.get(endpoint)
         if known is not None and known[0] is exchange.identity and known[1] > exchange.started:
@@ -257,11 +259,24 @@ class ForwardStep:
                 return Rest(
                     lambda _exchange: proof.write(),
                     lambda _exchange: proof.sign(),
-                    lambda exchange: self._forward(
-                        exchange, plan, endpoint, target, self._lines(exchange, plan, endpoint, proof)
-                    ),
+                    lambda exchange: self._made(exchange, plan, endpoint, target, proof),
                 )
-            lines = self._lines(exchange, plan, endpoint)
+            return self._made(exchange, plan, endpoint, target)
+        return self._forward(exchange, plan, endpoint, target, lines)
+
+    def _made(
+        self,
+        exchange: IExchange,
+        plan: RoutePlan,
+        endpoint: Endpoint,
+        target: bytes,
+        proof: Proof | None = None,
+    ) -> StepOutcome:
+        """What is made where no lines are known."""
+        try:
+            lines = self._lines(exchange, plan, endpoint, proof)
+        except NoHost:
+            return _rejected(exchange.request)
         return self._forward(exchange, plan, endpoint, target, lines)
 
     def _forward(
@@ -313,3 +328,8 @@ class ForwardStep:
                 memo.clear()
             memo[endpoint] = (identity, until, lines)
         return lines
+
+
+def _rejected(request: Request) -> Respond:
+    facts = texts.bad_request("The rewritten path or host of this address would lead elsewhere.")
+    return Respond(local_reply(facts, request), "rewritten_path_rejected")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ..model import Head, Target
-from .head import HeadError
+from .head import HeadError, read_host
 
 MAX_TARGET_BYTES = 32 * 1024
 """Longest request target that is read."""
@@ -26,7 +27,10 @@ _PLAIN = re.compile(PLAIN_PATH)
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_CONTROL = re.compile(rb"%(?:[01][0-9A-Fa-f]|7[Ff])")
 _ESCAPED_SLASH = re.compile(rb"%(?:2[Ff]|5[Cc])")
-_ESCAPED_DOT = re.compile(rb"%2[Ee]")
+_UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()
+"""What means the same escaped or not (RFC 3986 §6.2.2.2)."""
+_UNESCAPED = {form % each: bytes((each,)) for each in _UNRESERVED for form in (b"%%%02X", b"%%%02x")}
+_ESCAPED_UNRESERVED = re.compile(rb"%(?:2[DEde]|3[0-9]|[46][1-9A-Fa-f]|5[0-9AFaf]|7[0-9AEae])")
 _SLASHES = re.compile(rb"/{2,}")
 _DOTS_WITH_PARAMETERS = re.compile(rb"/\.{1,2};")
 _DOT_SEGMENT = re.compile(r"[/\\]\.{1,2}(?=[/\\;]|\Z)")
@@ -85,7 +89,7 @@ def parse_request_line(line: bytes) -> RequestLine:
     if _METHOD.fullmatch(method) is None:
         raise HeadError(405 if method.isalpha() else 400, "the method is not one in capital letters")
     if len(target) > MAX_TARGET_BYTES:
-        raise HeadError(414, "the address is too long")
+        raise HeadError(414, "the address is too long", method.decode("ascii"))
     return RequestLine(method.decode("ascii"), target)
 
 
@@ -142,7 +146,8 @@ def _with_escaped_slashes(path: bytes, query: bytes | None, rules: TargetRules) 
 def _target(path: bytes, query: bytes | None, rules: TargetRules) -> Target:
     """The normal form of a path whose characters and escapes are good. Raises HeadError."""
     if rules.normalize_path:
-        path = _ESCAPED_DOT.sub(b".", path)
+        # In one pass: what is escaped twice stays escaped once.
+        path = _ESCAPED_UNRESERVED.sub(lambda escape: _UNESCAPED[escape[0]], path)
         if _DOTS_WITH_PARAMETERS.search(path):
             raise HeadError(400, "the path holds a dot segment with parameters")
     if rules.merge_slashes:
@@ -187,7 +192,8 @@ def _origin_form(raw: bytes, head: Head) -> bytes:
     match = _ABSOLUTE.fullmatch(raw)
     if match is None:
         raise HeadError(400, "the address is neither a path nor a URL")
-    named = match[1].lower().decode("ascii")
+    host, port = read_host(match[1])
+    named = host if port is None else f"{host}:{port}"
     if named not in (head.host, head.authority):
         raise HeadError(400, "the address names another host than the Host header")
     rest = match[2]

@@ -40,8 +40,9 @@ def passed_trailers(section: bytes, rules: ResponseRules) -> bytes:
     """The lines of a trailer section, as checked by ChunkedDecoder, that may go downstream."""
     passed = []
     for line, name, value in HEADER_LINE.findall(section):
-        spelled = alias(name)
-        kept = spelled in _KEPT or spelled in rules.overwritten or rules.forbids(name.lower(), value)
+        lower = name.lower()
+        spelled = {lower, alias(name)}
+        kept = spelled & _KEPT or spelled & rules.overwritten or rules.forbids(lower, value)
         if not kept:
             passed.append(line)
     return b"".join(passed)

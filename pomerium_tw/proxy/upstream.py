@@ -15,7 +15,7 @@ from zope.interface import implementer
 from .chunked import ChunkedDecoder, ChunkError
 from .exchange import Receiver
 from .failures import MALFORMED, Failed, of_lost_connection
-from .head import MAX_HEAD_BYTES
+from .head import incomplete_fault
 from .response import ResponseError, ResponseHead, ResponseRules, parse_response_head
 from .sweep import Sweep
 from .trailers import passed_trailers
@@ -29,6 +29,8 @@ MEMO_BYTES = 4 * 1024
 FREE_SECONDS = 60.0
 """How long a connection is kept without a request, but for two looks of the sweep: what lies between may have
 forgotten it by then."""
+_BEGIN = b"HTTP/1."
+"""Of every answer."""
 _JUST_FREE = 1.0
 """A deadline long past: the next look of the sweep begins to count, and no request asks for the time."""
 
@@ -190,8 +192,9 @@ class UpstreamConnection(Protocol):
     def _head_received(self, answer: Answer, data: bytes) -> None:
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(data) > MAX_HEAD_BYTES:
-                raise ResponseError("the answer's head is too large")
+            # Who speaks another protocol may say no more, and wait for us: nobody waits for that.
+            if data[: len(_BEGIN)] != _BEGIN[: len(data)] or incomplete_fault(data, len(self._buffer)):
+                raise ResponseError("the answer's head is too large, or not HTTP/1")
             self._buffer = data
             return
         block, rest = data[: end + 4], data[end + 4 :]

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
 from ..model import Peer
+from ..transport import unsent
 from .body_rate import BodyWait
 from .closing import ClosingConnection
-from .failures import CLIENT_STALLED, Failed
+from .failures import CLIENT_GONE, CLIENT_HALF_CLOSED, CLIENT_STALLED, Failed
 from .head import HeadError
 from .http1 import Http1Exchange
+from .last_answer import TAKEN_SECONDS, LastAnswer, Taking
 from .request_reader import RequestReader
-from .uptake import FLUSH_SECONDS
+from .uptake import FLUSH_SECONDS, Uptake
 
 MEMO_SECONDS = 1.0
 """Header blocks are forgotten when a connection was idle for so long: idle connections are many."""
+HALF_CLOSED_SECONDS = 60.0
+"""How long a client that has closed its own side may take nothing: it may be gone for good.
+
+Or it waits for its answer: which of the two shows when something is written. Routes answer sooner by default.
+"""
 
 
 class WaitingConnection(ClosingConnection):
@@ -35,7 +47,9 @@ class WaitingConnection(ClosingConnection):
         """The sweep found the deadline passed."""
         exchange = self._exchange
         waiting_for_body = exchange is not None and not exchange.body_done and not exchange.answered
-        if self._uptake is not None and not waiting_for_body and self._uptake.goes_on(self.transport):
+        if self._last is not None:
+            self._look_at_last(self._last, now)
+        elif self._uptake is not None and not waiting_for_body and self._uptake.goes_on(self.transport):
             self._deadline_in(FLUSH_SECONDS)
         elif self._ended:
             self.abort()
@@ -46,15 +60,54 @@ class WaitingConnection(ClosingConnection):
         else:
             # The client takes nothing of its answer, or the rest of its body does not come.
             if not exchange.answered:
-                exchange.details, exchange.flag = CLIENT_STALLED, "SI"
+                if self._read_closed and not unsent(self.transport):
+                    exchange.details, exchange.flag = CLIENT_HALF_CLOSED, "DC"
+                else:
+                    exchange.details, exchange.flag = CLIENT_STALLED, "SI"
                 self._give_up(exchange)
             self.abort()
+
+    # -- clients that send no more
+
+    def _watch(self) -> None:
+        """Wait for the client as long as it takes what it is given, now that it sends no more."""
+        self._uptake = Uptake(self.transport, self._exchange)
+        self._deadline_in(HALF_CLOSED_SECONDS)
+
+    def _answered(self, exchange: Http1Exchange) -> None:
+        """Log an answer, unless what comes next shows whether anybody was there to take it."""
+        if self._read_closed and exchange.body_done and not self._buffer:
+            self._last = LastAnswer(exchange, self._listener.now())
+        else:
+            self._listener.finished(exchange)
+
+    def _look_at_last(self, last: LastAnswer, now: float) -> None:
+        transport: Any = self.transport
+        taking = last.look(transport, now)
+        if taking is Taking.UNDER_WAY:
+            self._deadline_in(TAKEN_SECONDS)
+        elif taking is Taking.TAKEN:
+            transport.loseConnection()
+        else:
+            if taking is Taking.STALLED:
+                last.exchange.details, last.exchange.flag = CLIENT_STALLED, "SI"
+            self.abort()
+
+    def _last_over(self, last: LastAnswer, reason: Failure) -> None:
+        """The connection is lost: whether the last answer was still taken is known."""
+        self._last = None
+        exchange = last.exchange
+        if not (exchange.flag or reason.check(ConnectionDone)):
+            exchange.details, exchange.flag = CLIENT_GONE, "DC"
+        self._listener.finished(exchange, last.at)
+
+    # -- what is waited for
 
     def _waited(self, now: float) -> None:
         """No request is under way."""
         idle = self._listener.generation.timeouts.idle
         if self._buffer and not self._clogged:
-            self._refuse(HeadError(408, "the request head took too long to arrive"))
+            self._refuse(HeadError(408, "the request head took too long to arrive"), self._buffer)
         elif not (self._clogged or self._rested) and (not idle or idle > MEMO_SECONDS):
             self._rested = True
             self._reader.forget()
@@ -71,9 +124,9 @@ class WaitingConnection(ClosingConnection):
         elif wait is not None:
             self.deadline = wait.look_at(held=self._body_held)
 
-    def _refuse(self, error: HeadError) -> None:
+    def _refuse(self, error: HeadError, asked: bytes) -> None:
         """Answer bytes that are not a request, and end: where the next one would begin is not known."""
-        self.write(self._listener.refused(error, self.peer))
+        self.write(self._listener.refused(error, self.peer, asked))
         self._end(drain=True)
 
     def _refuse_body(self, exchange: Http1Exchange, failed: Failed) -> None:

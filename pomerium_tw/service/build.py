@@ -23,6 +23,7 @@ from ..proxy import (
     Again,
     AuthorizeStep,
     Chain,
+    ConfiguredHeaders,
     ForwardStep,
     Generation,
     HeadRules,
@@ -35,7 +36,6 @@ from ..proxy import (
     Timeouts,
     Trust,
     alias,
-    header_lines,
 )
 from ..session import SessionTokens, owned_cookie_pattern
 from ..tls import ServerCertificate, TLSError, TrustRoots
@@ -237,7 +237,7 @@ class _Builder:
                 settings.min_body_rate,
                 settings.timeout_write,
             ),
-            response_lines=header_lines(settings.response_headers()),
+            response_headers=ConfiguredHeaders(settings.response_headers()),
             clusters=tuple(cluster for cluster in clusters if cluster is not None),
         )
 

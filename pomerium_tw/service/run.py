@@ -108,7 +108,12 @@ class PomeriumService(Service):
             at_turn_end=turn_end_of(reactor),
         )
         self._redirects = RedirectListener(
-            reactor, parts.sweep, self._admission, loaded.settings.timeout_header
+            reactor,
+            parts.sweep,
+            self._admission,
+            self._generation.timeouts,
+            access_log=parts.access_log,
+            new_request_id=self._listener.new_request_id,
         )
         self._tls: ServerTLS | None = None
         if secure:
@@ -153,6 +158,7 @@ class PomeriumService(Service):
             return error.problems
         before, number = self._generation, self._generation.number + 1
         self._generation = self._listener.generation = build_generation(dry, self._parts, number)
+        self._redirects.timeouts = self._generation.timeouts
         self._admission.limits = connection_limits(loaded.settings)
         self._loaded = loaded
         before.close()

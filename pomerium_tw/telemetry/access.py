@@ -7,6 +7,7 @@ from json.encoder import encode_basestring_ascii as quote
 from typing import Protocol
 
 from ..model import Head, Request
+from .hiding import STARS, hidden_in_url, without_secrets
 from .lines import LineWriter
 from .stamp import Stamp
 from .template import Line
@@ -25,8 +26,9 @@ DEFAULT_ACCESS_FIELDS = (
     "response-code",
     "response-code-details",
 )
-MAX_FIELD_CHARACTERS = 2048
-"""Longer values of client-sent fields are cut, with their length noted (spec/threats LG-03)."""
+MAX_FIELD_LENGTH = 2048
+"""Longer values of client-sent fields are cut, with their length noted (spec/threats LG-03): in bytes as they
+were sent, in characters of what was read as text before."""
 
 CREDENTIAL_HEADERS = frozenset(
     (
@@ -39,7 +41,6 @@ CREDENTIAL_HEADERS = frozenset(
     )
 )
 """Headers that are logged as stars when they are chosen: who reads the log must not become the caller."""
-STARS = "********"
 
 
 class Access(Protocol):
@@ -61,16 +62,50 @@ class Access(Protocol):
 
 def clip(text: str) -> str:
     """Client-sent text in a length fit for a log."""
-    if len(text) <= MAX_FIELD_CHARACTERS:
+    if len(text) <= MAX_FIELD_LENGTH:
         return text
-    return f"{text[:MAX_FIELD_CHARACTERS]}… ({len(text)} characters)"
+    return f"{text[:MAX_FIELD_LENGTH]}… ({len(text)} characters)"
 
 
 def escaped(raw: bytes) -> str:
-    """A part of a request target as a JSON string."""
-    if len(raw) <= MAX_FIELD_CHARACTERS:
+    """A path as a JSON string."""
+    if len(raw) <= MAX_FIELD_LENGTH:
         return quote(raw.decode("ascii"))
-    return quote(clip(raw.decode("ascii")))
+    return quote(_shown(raw))
+
+
+def escaped_query(raw: bytes | None) -> str:
+    """A query as a JSON string, its codes and tokens as stars."""
+    return quote(_shown(raw, without_secrets)) if raw else '""'
+
+
+def _shown(raw: bytes, hide: Callable[[bytes], bytes] | None = None) -> str:
+    """Client-sent bytes as text, cut before anything is made of them: what is long costs no more.
+
+    ``hide``: puts stars where secrets are.
+    """
+    kept = raw
+    if len(raw) > MAX_FIELD_LENGTH:
+        end = MAX_FIELD_LENGTH
+        # Not inside of a character: continuation bytes of UTF-8 are at most three (RFC 3629 §3).
+        while end > MAX_FIELD_LENGTH - 3 and raw[end] & 0xC0 == 0x80:
+            end -= 1
+        kept = raw[:end]
+    text = (hide(kept) if hide else kept).decode("utf-8", "backslashreplace")
+    return text if kept is raw else f"{text}… ({len(raw)} bytes)"
+
+
+def _header(name: bytes) -> Callable[[Head], str]:
+    """The value of a header; "" where there is none."""
+    return lambda head: _shown(head.get(name) or b"")
+
+
+def _before_query(url: bytes) -> bytes:
+    return url.partition(b"?")[0]
+
+
+def _referer(head: Head) -> str:
+    return _shown(_before_query(head.get(b"referer") or b""))
 
 
 _MOVING = {
@@ -78,7 +113,7 @@ _MOVING = {
     "cluster-stat-name": ',"cluster-stat-name":{quote(exchange.cluster_name)}',
     "method": ',"method":"{method}"',
     "path": ',"path":{escaped(target[0])}',
-    "query": ',"query":{escaped(target[2] or b"")}',
+    "query": ',"query":{escaped_query(target[2])}',
     "request-id": ',"request-id":"{request_id}"',
     "ip": ',"ip":"{peer[0]}"',
     "duration": ',"duration":{(ended - exchange.started) * 1000:.3f}',
@@ -90,10 +125,10 @@ _MOVING = {
 """Fields that differ from one exchange to the next; see :mod:`.template`."""
 
 _OF_HEAD: dict[str, Callable[[Head], str]] = {
-    "authority": lambda head: head.authority,
-    "user-agent": lambda head: head.text(b"user-agent"),
-    "referer": lambda head: head.text(b"referer").partition("?")[0],
-    "forwarded-for": lambda head: head.text(b"x-forwarded-for"),
+    "authority": lambda head: clip(head.authority),
+    "user-agent": _header(b"user-agent"),
+    "referer": _referer,
+    "forwarded-for": _header(b"x-forwarded-for"),
 }
 """Fields that depend on the header block alone."""
 
@@ -120,7 +155,13 @@ class AccessLog:
         self._later = writer.later
         self._debug = debug
         headers = header_fragment(fields)
-        names = {"quote": quote, "escaped": escaped, "headers": headers, "stamp": Stamp()}
+        names = {
+            "quote": quote,
+            "escaped": escaped,
+            "escaped_query": escaped_query,
+            "headers": headers,
+            "stamp": Stamp(),
+        }
         line = Line(
             "exchange, ended, level",
             "request_id, method, _, target, head, peer, *_ = exchange.request",
@@ -131,12 +172,22 @@ class AccessLog:
             "head",
             names,
         )
-        self._line = line.compile(fields, "}}" if headers is None else "{headers(head)}}}")
+        end = "}}" if headers is None else "{headers(head)}}}"
+        self._line = line.compile(fields, end)
+        self._refused = line.compile(fields if "ip" in fields else (*fields, "ip"), end)
 
     def record(self, exchange: Access, ended: float) -> None:
         """``ended``: seconds since the epoch."""
         if self._enabled:
             self._later(self._made, exchange, ended)
+
+    def record_refused(self, exchange: Access, ended: float) -> None:
+        """As :meth:`record`, of what is no request: always with ``ip``, for no other log tells of it.
+
+        Whatever path it names, it is no probe.
+        """
+        if self._enabled:
+            self._later(self._refused, exchange, ended, "info")
 
     def _made(self, exchange: Access, ended: float) -> str:
         if exchange.request[3][1] not in _QUIET_PATHS:
@@ -152,7 +203,7 @@ def _remembered(names: tuple[str, ...]) -> Callable[[Head], str]:
     def text(head: Head) -> str:
         found: str | None = head.memo.get(text)
         if found is None:
-            found = head.memo[text] = "".join([start + quote(clip(of(head))) for start, of in wanted])
+            found = head.memo[text] = "".join([start + quote(of(head)) for start, of in wanted])
         return found
 
     return text
@@ -184,4 +235,12 @@ def _canonical(key: bytes) -> str:
 
 
 def _pair(name: str, key: bytes, head: Head) -> str:
-    return f"{quote(name)}:{quote(STARS if key in CREDENTIAL_HEADERS else clip(head.text(key)))}"
+    return f"{quote(name)}:{quote(_header_text(key, head.get(key) or b''))}"
+
+
+def _header_text(key: bytes, value: bytes) -> str:
+    if key in CREDENTIAL_HEADERS:
+        return STARS
+    if key == b"referer":
+        return _shown(_before_query(value))
+    return _shown(value, hidden_in_url)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
 
 from ..model import MAX_MEMO, Decision, Identity, Request, Route, Session
-from .access import clip, escaped, header_fragment
+from .access import clip, escaped, escaped_query, header_fragment
 from .lines import LineWriter
 from .stamp import Stamp
 from .template import Line
@@ -44,7 +44,7 @@ _MOVING = {
     "path": ',"path":{escaped(target[0])}',
     "host": ',"host":{quote(clip(request.authority))}',
     "ip": ',"ip":"{peer[0]}"',
-    "query": ',"query":{escaped(target[2] or b"")}',
+    "query": ',"query":{escaped_query(target[2])}',
     "mcp-method": "{mcp_method(request)}",
     "mcp-tool": "{mcp_tool(request)}",
 }
@@ -130,6 +130,7 @@ class DecisionLog:
         names = {
             "clip": clip,
             "escaped": escaped,
+            "escaped_query": escaped_query,
             "headers": headers,
             "mcp_method": _mcp_method,
             "mcp_tool": _mcp_tool,

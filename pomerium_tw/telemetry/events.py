@@ -36,7 +36,7 @@ _LEVELS = {
 
 @implementer(ILogObserver)
 class JSONObserver:
-    """Writes an event as one line: level, time, message, logger, and request id and traceback if any."""
+    """Writes an event as one line: level, time, message, logger; and ip, request id and traceback if any."""
 
     def __init__(self, writer: LineWriter) -> None:
         self._writer = writer
@@ -50,6 +50,8 @@ class JSONObserver:
             "message": formatEvent(event),
             "logger": event.get("log_namespace", ""),
         }
+        if "ip" in event:
+            line["ip"] = str(event["ip"])
         if "request_id" in event:
             line["request-id"] = str(event["request_id"])
         failure = event.get("log_failure")

@@ -11,7 +11,7 @@ from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
 from .turn import AtTurnEnd, at_once, turn_end_of
 from .unix import unix_endpoint
-from .unsent import unsent
+from .unsent import broken, unsent
 
 __all__ = [
     "CONNECT_SECONDS",
@@ -29,6 +29,7 @@ __all__ = [
     "ThreadsError",
     "ThreadsTimeoutError",
     "at_once",
+    "broken",
     "client_endpoint",
     "install_reactor",
     "is_localhost_name",

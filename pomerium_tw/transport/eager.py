@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet import main, tcp
 
 from .gathering import Gathering
+from .last_words import LastWords
 
 SHORT_READ = 32 * 1024
 """Bytes read from a socket in one go while less than that comes: requests and small answers.
@@ -28,6 +29,7 @@ class _Eager(Gathering):
     """Mixed in before a Twisted TCP connection."""
 
     _read_size = SHORT_READ
+    _deaf = False
 
     def doRead(self: Any) -> Any:
         try:
@@ -37,7 +39,8 @@ class _Eager(Gathering):
         except OSError:
             return main.CONNECTION_LOST
         if not data:
-            return main.CONNECTION_DONE
+            # A write that failed took the system's error with it: this end looks like a clean one.
+            return main.CONNECTION_LOST if self._deaf else main.CONNECTION_DONE
         if len(data) == self._read_size:
             self._read_size = LONG_READ
         elif self._read_size != SHORT_READ and len(data) < SHORT_READ:
@@ -61,7 +64,7 @@ class EagerServer(_Eager, tcp.Server):
     """An accepted connection."""
 
 
-class EagerClient(_Eager, tcp.Client):
+class EagerClient(LastWords, _Eager, tcp.Client):
     """A connection that we opened."""
 
 

@@ -22,8 +22,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .endpoints import CONNECT_SECONDS
+from .last_words import hear_out
 from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
+from .unsent import broken
 
 
 class ClientTLS(Protocol):
@@ -122,6 +124,10 @@ class TLSClient(OnSocket, tcp.Connection):
         self.made.callback(protocol)
         if self.connected:
             super()._handshake_over()
+
+    def writeSomeData(self, data: bytes | memoryview) -> Any:
+        # Asked first, for OpenSSL reads nothing after a write that failed (see LastWords).
+        return hear_out(self, data) if broken(self) else super().writeSomeData(data)
 
     def getHost(self) -> Any:
         """Our own address, of the kind that the plain transport has."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet import base, tcp
+from twisted.internet import abstract, base, tcp
 from twisted.internet.address import UNIXAddress
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint, ISystemHandle
+from zope.interface import implementedBy, implementer_only
 
 from .eager import _Eager
 from .endpoints import CONNECT_SECONDS
+from .last_words import LastWords
 
 
 def unix_endpoint(reactor: Any, path: str, timeout: float = CONNECT_SECONDS) -> IStreamClientEndpoint:
@@ -48,7 +50,9 @@ class UnixConnector(base.BaseConnector):
         return UNIXAddress(self._path)
 
 
-class EagerUnixClient(_Eager, tcp.BaseClient):
+# No ITCPTransport, as tcp.BaseClient: there is nothing of TCP to set.
+@implementer_only(implementedBy(abstract.FileDescriptor), ISystemHandle)
+class EagerUnixClient(LastWords, _Eager, tcp.BaseClient):
     """A connection that we opened."""
 
     addressFamily = socket.AF_UNIX

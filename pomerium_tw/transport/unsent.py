@@ -1,7 +1,8 @@
-"""How much of what was written the other side has not taken: whether a slow reader reads at all."""
+"""Whether the other side takes what was written: how much it has not, and whether it is there at all."""
 
 from __future__ import annotations
 
+import socket
 import struct
 from fcntl import ioctl
 from termios import TIOCOUTQ
@@ -23,3 +24,15 @@ def unsent(transport: Any) -> int:
     except (AttributeError, OSError, ValueError):
         return waiting
     return waiting + int(queued)
+
+
+def broken(transport: Any) -> bool:
+    """Whether the other side, or the system, has given up the connection: what is unsent will never arrive.
+
+    The reactor hears of that by reading and writing. One whose other side has sent its last does neither.
+    """
+    try:
+        error: int = transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    except (AttributeError, OSError):
+        return False
+    return error != 0

@@ -59,6 +59,7 @@ def test_an_address_is_written_as_it_is_read() -> None:
         ("https://*.example.com", FromURL("https", "*.example.com", None)),
         ("https://a*b.example.com.", FromURL("https", "a*b.example.com", None)),
         ("https://[::1]:8443", FromURL("https", "[::1]", 8443)),
+        ("https://[2001:DB8:0::1]", FromURL("https", "[2001:db8::1]", None)),
     ],
 )
 def test_from(written: str, url: FromURL) -> None:

@@ -92,14 +92,12 @@ def test_a_broken_redirect_is_refused_in_place(problems: Problems, written: str,
 @pytest.mark.parametrize(
     ("written", "warning"),
     [
-        ("{}", "4:15: the redirect leads to where the caller was"),
-        ("{https_redirect: false}", "4:15: the redirect leads to where the caller was"),
         (
-            "{https_redirect: true, scheme_redirect: http}",
+            "{https_redirect: true, scheme_redirect: http, host_redirect: b}",
             "4:55: scheme_redirect has no effect beside https_redirect",
         ),
         (
-            "{path_redirect: /x, prefix_rewrite: /y}",
+            "{path_redirect: /x, prefix_rewrite: /y, host_redirect: b}",
             "4:51: prefix_rewrite has no effect beside path_redirect",
         ),
     ],
@@ -107,10 +105,6 @@ def test_a_broken_redirect_is_refused_in_place(problems: Problems, written: str,
 def test_what_a_redirect_cannot_do_is_told(warnings: Problems, written: str, warning: str) -> None:
     (found,) = warnings(f"{HEAD}    redirect: {written}\n")
     assert found.startswith(warning)
-
-
-def test_a_redirect_that_drops_the_query_goes_somewhere(warnings: Problems) -> None:
-    assert warnings(f"{HEAD}    redirect: {{strip_query: true}}\n") == []
 
 
 def test_a_response_is_a_status_and_a_text(loaded: Load) -> None:

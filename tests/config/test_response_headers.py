@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from .conftest import Load, pem_pair
+import pytest
+
+from .conftest import Load, Problems, pem_pair
 
 FRAME = {"X-Frame-Options": "SAMEORIGIN", "X-XSS-Protection": "1; mode=block"}
 HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload"}
@@ -44,3 +46,29 @@ def test_a_routes_headers_lie_over_the_global_ones(loaded: Load) -> None:
 def test_a_route_may_disable_all(loaded: Load) -> None:
     settings = loaded(route("{disable: 'true'}")).settings
     assert settings.response_headers(settings.routes[0]) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["Date", "x-request-ID", "Content-Length", "transfer-encoding", "Connection"]
+)
+def test_headers_of_each_answer_itself_are_refused(problems: Problems, name: str) -> None:
+    (found,) = problems(f"set_response_headers: {{X-A: b, {name}: c}}\n")
+    assert found.startswith(f"1:32: {name}: the header {name} ")
+    (found,) = problems(route(f"{{{name}: c}}"))
+    assert found.startswith(f"4:28: {name}: the header {name} ")
+
+
+def test_one_header_in_two_spellings_is_refused_in_its_place(problems: Problems) -> None:
+    message = "x-dup: this is the same header as X-Dup"
+    assert problems("set_response_headers: {X-Dup: a, X-B: b, x-dup: c}\n") == [f"1:49: {message}"]
+    assert problems(route("{X-Dup: a, x-dup: a}")) == [f"4:45: {message}"]
+    assert problems("", {"HEADERS": "X-Dup:a,x-dup:b"}) == [f"environment HEADERS: {message}"]
+
+
+def test_a_header_that_the_variable_names_twice_is_refused(problems: Problems) -> None:
+    assert problems("", {"HEADERS": "X-A:a,X-A:b"}) == ["environment HEADERS: a header is named twice"]
+
+
+def test_a_disabled_set_may_hold_anything_besides(loaded: Load) -> None:
+    settings = loaded("set_response_headers: {disable: true, X-A: b, x-a: c, Date: d}\n").settings
+    assert settings.response_headers() == {}

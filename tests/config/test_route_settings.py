@@ -106,6 +106,14 @@ def test_targets_are_checked(problems: Problems, line: str, problem: str) -> Non
             "set_request_headers: {Transfer-Encoding: x}",
             "4:27: Transfer-Encoding: the header Transfer-Encoding",
         ),
+        (
+            "set_request_headers: {X-Request-ID: x}",
+            "4:27: X-Request-ID: the header X-Request-ID names the request in every log",
+        ),
+        (
+            "remove_request_headers: [X-A, x-request-id]",
+            "4:35: remove_request_headers: the header x-request-id names the request in every log",
+        ),
         ("remove_request_headers: ['a b']", "4:30: remove_request_headers: this is not a header name"),
         ("allowed_domains: [x, ' ']", "4:26: allowed_domains: the value is blank"),
         ("allowed_idp_claims: [x]", "4:25: allowed_idp_claims: a mapping is expected here, not a list"),

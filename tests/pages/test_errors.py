@@ -12,11 +12,11 @@ from pomerium_tw.pages import (
     ErrorFacts,
     denial_reply,
     handler_reply,
-    internal_error,
     local_reply,
     texts,
     unauthenticated_reply,
 )
+from pomerium_tw.pages.errors import internal_error
 
 from .memory import BROWSER, REQUEST_ID, headers_of, incoming, json_of
 

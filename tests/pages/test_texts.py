@@ -39,6 +39,7 @@ RESTART = "https://app.example.com/wanted"
         (texts.upgrade_not_allowed, 403, ""),
         (texts.origin_not_allowed, 403, ""),
         (texts.store_unavailable, 503, ""),
+        (texts.authorization_failed, 503, ""),
         (texts.identity_provider_unavailable, 503, ""),
         (texts.sign_in_failed, 400, ""),
         (texts.access_denied, 401, ""),

@@ -80,11 +80,5 @@ def test_a_direct_response_without_a_body_has_no_type() -> None:
     assert answer("a", response=DirectResponse(204)) == Reply(204)
 
 
-def test_headers_that_the_route_sets_are_left_to_it() -> None:
-    set_headers = {"content-type": "text/css", "LOCATION": "https://set/"}
-    assert answer("a", response=DirectResponse(200, "x"), set_response_headers=set_headers).headers == ()
-    assert answer("a", redirect=Redirect(host="b"), set_response_headers=set_headers).headers == ()
-
-
 def test_routes_with_upstreams_have_no_answer_of_their_own() -> None:
     assert RoutePlan(Route(id="r", name="r", host="a", port=None), None).answer is None

@@ -78,6 +78,36 @@ def test_refusals_say_what_the_protocol_asks_them_to() -> None:
     assert "GET" in str(read_answers(Wire().send(b"get / HTTP/1.1\r\nHost: a\r\n\r\n"))[0].header("Allow"))
 
 
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"a%2Fb HTTP/1.1\r\nHost: a\r\n\r\n", id="whole"),
+        pytest.param(b"a%2Fb HTTP/1.1\r\nHost: a\r\n\r\n" + PING, id="with another behind it"),
+        pytest.param(b" HTTP/1.1\r\nX: " + b"a" * MAX_HEAD_BYTES, id="unfinished"),
+        pytest.param(b" HTTP/1.1\r\n", id="too slow"),
+    ],
+)
+def test_head_that_is_refused_gets_the_length_of_a_body_without_it(before: bytes, rest: bytes) -> None:
+    def refused(method: bytes) -> bytes:
+        wire = Wire()
+        answer = wire.send(before + method + b" /" + rest) + wire.pass_time(12)
+        assert wire.pipe.lost
+        return answer
+
+    told = read_answers(refused(b"GET"))[0]
+    sent = refused(b"HEAD")
+    assert sent.partition(b"\r\n\r\n")[2] == b""
+    head = read_answers(sent, heads_only=True)[0]
+    assert told.body
+    assert (head.status, head.header("Content-Length")) == (told.status, str(len(told.body)))
+
+
+def test_what_only_begins_like_head_is_told_why_it_is_refused() -> None:
+    assert read_answers(Wire().send(b"HEAD\r\n\r\n"))[0].body
+    assert read_answers(Wire().send(b"HEADS / HTTP/1.0\r\n\r\n"))[0].body
+
+
 def test_a_refusal_comes_after_the_answers_before_it() -> None:
     wire = Wire()
     wire.send(get() + b"nonsense\r\n\r\n")
@@ -111,7 +141,7 @@ def test_a_broken_chunk_within_the_answer_cuts_the_connection() -> None:
     wire.send(b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
     assert wire.send(b"zz\r\n") == b""
-    assert wire.pipe.lost == "closed"
+    assert wire.pipe.lost == "half"  # what it sends is read away, for answers before to arrive
     assert [line["response-code-details"] for line in wire.log] == ["request_body_malformed"]
 
 
@@ -142,6 +172,46 @@ def test_the_second_head_on_a_connection_has_its_own_ten_seconds() -> None:
     assert read_answers(wire.send(b" /ping HTTP/1.1\r\nHost: a\r\n\r\n"))[0].status == 200
     wire.send(b"GET")
     assert read_answers(wire.pass_time(12))[0].status == 408
+
+
+def test_a_head_that_began_while_the_client_did_not_read_has_its_own_ten_seconds() -> None:
+    wire = Wire()
+    wire.send(PING + b"GET")
+    wire.client.pauseProducing()
+    wire.client.resumeProducing()
+    assert wire.pass_time(8) == b""
+    assert read_answers(wire.pass_time(4))[0].status == 408
+
+
+def test_without_a_deadline_of_heads_only_silence_ends() -> None:
+    wire = Wire(timeouts=Timeouts(head=0, idle=20))
+    assert (wire.pass_time(18), wire.pipe.lost) == (b"", "")
+    received = wire.send(PING + b"G")
+    assert read_answers(received)[0].status == 200
+    received = b""
+    for byte in b"ET /ping":
+        received += wire.pass_time(18) + wire.send(bytes([byte]))
+    assert (received + wire.pass_time(18), wire.pipe.lost) == (b"", "")
+    assert read_answers(wire.pass_time(4))[0].status == 408
+
+
+def test_without_a_deadline_of_heads_a_silent_connection_still_ends_by_the_idle_time_out() -> None:
+    wire = Wire(timeouts=Timeouts(head=0, idle=20))
+    wire.pass_time(18)
+    assert not wire.pipe.lost
+    wire.pass_time(4)
+    assert wire.pipe.lost == "closed"
+
+
+def test_without_any_deadline_a_client_is_waited_for() -> None:
+    wire = Wire(timeouts=Timeouts(head=0, idle=0))
+    wire.pass_time(1000)
+    for _ in range(2):
+        wire.send(b"GET /ping HTTP/1.1\r\n")
+        assert wire.pass_time(1000) == b""
+        assert read_answers(wire.send(b"Host: a\r\n\r\n"))[0].status == 200
+        wire.pass_time(1000)
+    assert not wire.pipe.lost
 
 
 def test_a_body_that_takes_too_long_is_answered_408() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +24,14 @@ from twisted.internet.error import (
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from pomerium_tw.pages import local_reply, texts
 from pomerium_tw.proxy import failures
 from pomerium_tw.proxy.failures import Failed, idle, of_connect_failure, of_lost_connection, too_long
 from pomerium_tw.tls import ServerContexts, TrustRoots, client_connection
+from tests.doors import Wire
 from tests.pages.memory import REQUEST_ID, headers_of, incoming
 from tests.tls.values import CA, issued, serving
 
@@ -47,6 +50,8 @@ class Row(NamedTuple):
 
 TABLE = [
     Row(Failed(texts.route_not_found(), ""), 404, "NR", "route_not_found", 5),
+    Row(Failed(texts.internal(), ""), 500, "", "internal_error", 2),
+    Row(Failed(texts.authorization_failed(), ""), 503, "", "ext_authz_error", 14),
     Row(failures.REFUSED, 503, "UF", f"{BEFORE}{{connection_failure}}", 14),
     Row(failures.CONNECT_TIMEOUT, 503, "UF", f"{BEFORE}{{connection_timeout}}", 14),
     Row(failures.TLS_FAILED, 503, "UF", f"{BEFORE}{{connection_failure|TLS_error}}", 14),
@@ -239,3 +244,36 @@ async def test_a_failed_handshake_says_why(name: str, trusted: bool, reason: str
         tls = client_connection(name, TrustRoots(authorities))
         failed = await attempt(wrapClientTLS(tls, TCP4ClientEndpoint(reactor, "127.0.0.1", port)))
     assert failed.details == f"{BEFORE}{{connection_failure|TLS_error:{reason}}}"
+
+
+# -- what the operator is told
+
+
+def told(act: Callable[[], object]) -> list[tuple[LogLevel, str]]:
+    """Events of the data path while ``act`` runs."""
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        act()
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    return [
+        (event["log_level"], formatEvent(event))
+        for event in events
+        if event["log_namespace"] == "pomerium.proxy"
+    ]
+
+
+def test_a_client_cannot_write_warnings_or_in_the_name_of_an_upstream() -> None:
+    wire = Wire()
+    wire.send(b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert told(lambda: wire.send(b"zz\r\n")) == [
+        (LogLevel.info, "refused: request_body_malformed: a chunk size is malformed")
+    ]
+
+
+def test_an_upstream_whose_answer_is_not_http_is_warned_of_by_name() -> None:
+    wire = Wire()
+    wire.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+    ((level, text),) = told(lambda: wire.answer(b"nonsense\r\n\r\n"))
+    assert (level, text.startswith("upstream a: upstream_reset")) == (LogLevel.warn, True)

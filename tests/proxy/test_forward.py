@@ -249,7 +249,12 @@ def test_an_answer_that_streams_while_the_upload_goes_on() -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"SSH-2.0-server\r\n\r\n",
+        b"SSH-2.0-server\r\n",
+        b"\x15\x03\x03\x00\x02\x02\x28",
+        b"HTTP/2 200\r\n",
+        b"\r\nHTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",
+        b"HTTP/1.1 200 OK\r\nX: a\rb",
         b"x" * (128 * 1024 + 1),
     ],
 )
@@ -330,6 +335,14 @@ def test_an_answer_may_arrive_byte_by_byte() -> None:
     assert [answer.body for answer in read_answers(received)] == [b"hi"]
     wire.send(GET)
     assert len(wire.upstreams) == 1
+
+
+def test_what_cannot_become_an_answer_is_told_at_its_first_bad_byte() -> None:
+    for begun in (b"HTTPS", b"HTTP/1.1 200 OK\r\nX: a\rb", b"HTTP/1.1 200 OK\n"):
+        wire = Wire()
+        wire.send(GET)
+        assert b"".join(wire.answer(begun[at : at + 1]) for at in range(len(begun) - 1)) == b""
+        assert statuses(wire.answer(begun[-1:])) == [502]
 
 
 def test_targets_take_turns_by_weight() -> None:

@@ -40,6 +40,8 @@ def test_values_are_found_by_lower_case_name_and_joined() -> None:
         (b"a.example.com.", "a.example.com", None),
         (b"a:8443", "a", 8443),
         (b"[::1]:80", "[::1]", 80),
+        (b"[2001:DB8:0::1]", "[2001:db8::1]", None),
+        (b"[::ffff:192.0.2.1]:8443", "[::ffff:c000:201]", 8443),
         (b" a\t", "a", None),
     ],
 )
@@ -49,7 +51,22 @@ def test_the_host_is_normalised(value: bytes, host: str, port: int | None) -> No
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"a b", b"a,b", b"a@b", b"a/b", b"a:0", b"a:65536", b"a:", b"[::1", b"a..b", b".a"]
+    "value",
+    [
+        b"",
+        b"a b",
+        b"a,b",
+        b"a@b",
+        b"a/b",
+        b"a:0",
+        b"a:65536",
+        b"a:",
+        b"[::1",
+        b"[::1::]",
+        b"[1.2.3.4]",
+        b"a..b",
+        b".a",
+    ],
 )
 def test_a_host_that_is_none_is_refused(value: bytes) -> None:
     with pytest.raises(HeadError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pomerium_tw.proxy.http1 import MAX_DRAINED
 from tests.doors import NOBODY, Wire, guarded, read_answers
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -127,7 +128,7 @@ def test_a_large_unread_body_ends_the_connection_after_the_answer(framing: bytes
     assert wire.pipe.lost == "half"
     for _ in range(40):
         wire.send(b"x" * 64 * 1024)
-    assert not wire.pipe.reading  # left to wait, not cut off: it may still read the answer
+    assert wire.pipe.reading  # it may read the answer when it has sent all
     assert wire.pipe.lost == "half"
     wire.pass_time(7)
     assert wire.pipe.lost == "aborted"
@@ -145,3 +146,74 @@ def test_what_is_written_after_the_end_goes_nowhere() -> None:
     assert wire.pipe.take() == b""
     assert len(wire.log) == 1
     assert not wire.pipe.lost
+
+
+EARLY = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab"
+"""The beginning of an answer: another part follows."""
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+EXPECTING = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        pytest.param(CHUNKED + b"5\r\n12345\r\n", b"5\r\n67890\r\n0\r\n\r\n", id="chunked"),
+        pytest.param(EXPECTING, b"1234567890", id="asked for by 100"),
+        pytest.param(EXPECTING + b"12345", b"67890", id="unasked"),
+    ],
+)
+def test_after_an_answer_that_came_before_the_body_and_said_no_close_the_next_request_is_answered(
+    first: bytes, rest: bytes
+) -> None:
+    wire = Wire()
+    wire.send(first)
+    assert b"Connection: close" not in wire.answer(EARLY)
+    assert wire.answer(b"cd") == b"cd"
+    assert wire.pipe.lost == ""
+    assert wire.send(rest) == b""
+    wire.send(GET)
+    assert read_answers(wire.answer(OK))[0].body == b"hi"
+    assert len(wire.log) == 2
+
+
+def test_a_body_that_was_asked_for_is_read_away_and_the_connection_kept() -> None:
+    wire = Wire()
+    wire.send(EXPECTING)
+    assert b"Connection: close" not in wire.answer(OK)
+    assert wire.send(b"1234567890") == b""
+    wire.send(GET)
+    assert read_answers(wire.answer(OK))[0].body == b"hi"
+
+
+def test_chunks_after_the_answer_are_read_away_up_to_a_bound_that_counts_every_byte() -> None:
+    wire = Wire()
+    wire.send(CHUNKED)
+    wire.answer(EARLY)
+    wire.answer(b"cd")
+    chunk = b"1;%b\r\nx\r\n" % (b"e" * 1000)
+    for _ in range(MAX_DRAINED // len(chunk)):
+        assert wire.send(chunk) == b""
+        assert wire.pipe.lost == ""
+    wire.send(chunk)
+    assert wire.pipe.lost == "half"
+    assert wire.send(b"0\r\n\r\n" + GET) == b""
+    assert len(wire.log) == 1
+
+
+def test_chunks_after_the_answer_that_are_none_end_the_connection_and_the_answer_stays() -> None:
+    wire = Wire()
+    wire.send(CHUNKED)
+    wire.answer(EARLY)
+    wire.answer(b"cd")
+    assert wire.send(b"zz\r\n" + GET) == b""
+    assert wire.pipe.lost == "half"
+    assert [line["response-code"] for line in wire.log] == [200]
+
+
+def test_chunks_after_the_answer_that_do_not_come_are_not_waited_for_without_end() -> None:
+    wire = Wire()
+    wire.send(CHUNKED)
+    wire.answer(EARLY)
+    wire.answer(b"cd")
+    wire.pass_time(7)
+    assert wire.pipe.lost == "aborted"

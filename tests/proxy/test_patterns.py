@@ -4,6 +4,7 @@ import pytest
 import re2
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from pomerium_tw.proxy import patterns
 from pomerium_tw.proxy.patterns import Patterns, literal_start
@@ -17,14 +18,56 @@ def test_the_first_in_the_order_given_and_all_that_match() -> None:
     assert Patterns([("/x", 1)]).first("/x/") is None
 
 
-@pytest.mark.parametrize("memory", [1, 20_000])
-def test_patterns_too_large_for_one_automaton_are_tried_in_turn(
+LARGE = [(f".*[a-z]+{at}.*[0-9]*y", at) for at in range(100)]
+
+
+@pytest.mark.parametrize("memory", [1, 20_000, 80_000])
+def test_patterns_too_large_for_one_automaton_are_asked_in_parts(
     memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patterns, "MAX_AUTOMATON_BYTES", memory)
-    found = Patterns([(f".*[a-z]+{at}.*[0-9]*y", at) for at in range(100)])
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        found = Patterns(LARGE)
+    finally:
+        globalLogPublisher.removeObserver(events.append)
     assert found.matching("/a7y") == [7]
-    assert found.first("/a7y/b3y") == 3
+    assert found.matching("/a7y/b93y") == [7, 9, 93]
+    assert found.first("/b93y/a7y") == 7
+    assert found.first("/") is None
+    (event,) = events
+    assert event["log_level"] is LogLevel.warn
+    assert (
+        f"100 large regular expressions do not fit into one automaton and are asked in {event['parts']}"
+        in (formatEvent(event))
+    )
+    assert LARGE[0][0] in formatEvent(event)
+
+
+class FullAutomaton:
+    """One whose memory is used up: it finds nothing, not even what matches everything."""
+
+    def Match(self, text: str) -> list[int]:
+        return []
+
+
+def test_what_an_automaton_cannot_say_its_patterns_say_and_they_are_compiled_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = []
+
+    def compile_one(pattern: str, options: object) -> object:
+        compiled.append(pattern)
+        return re2_compile(pattern, options)
+
+    re2_compile = re2.compile
+    monkeypatch.setattr(patterns, "_joined", lambda _patterns: FullAutomaton())
+    monkeypatch.setattr(patterns.re2, "compile", compile_one)
+    found = Patterns(LARGE)
+    assert compiled == []
+    assert [found.first("/a7y"), found.first("/a8y/a7y"), found.first("/")] == [7, 7, None]
+    assert compiled == [pattern for pattern, _ in LARGE]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 
 from pomerium_tw.model import Secret, Substitution, Upstream
 from pomerium_tw.proxy import RoutePlan
-from pomerium_tw.proxy.plan import header_lines
+from pomerium_tw.proxy.header_names import header_lines
+from pomerium_tw.proxy.rewriting import NoHost
 from tests.proxy.test_router import UP, plan, request
 
 
@@ -64,7 +65,8 @@ def test_the_host_for_the_upstream(fields: dict[str, object], host: bytes, forwa
     "value", [b"a b", b"a/b", b"a@b", b"", b"a:b", b"a:123456", b"a,b", b"one\r\nX-Want: two"]
 )
 def test_a_header_that_is_no_host_is_refused(value: bytes) -> None:
-    assert plan("p", "a", **FROM_HEADER).target(request("a", "/", b"X-Want: " + value + b"\r\n")) is None
+    with pytest.raises(NoHost):
+        plan("p", "a", **FROM_HEADER).lines(request("a", "/", b"X-Want: " + value + b"\r\n"), UP, b"", b"")
 
 
 def test_a_socket_is_asked_for_the_host_that_the_client_asked_for() -> None:
@@ -74,8 +76,9 @@ def test_a_socket_is_asked_for_the_host_that_the_client_asked_for() -> None:
 
 def test_a_path_that_makes_no_host_is_refused() -> None:
     made = plan("p", "a", **FROM_PATH)
-    assert made.target(request("a", "/")) is None
-    assert made.target(request("a", "/b@d/x")) is None
+    for path in ("/", "/b@d/x", "/" + "b/" * 5000):
+        with pytest.raises(NoHost):
+            made.lines(request("a", path), UP, b"", b"")
     assert made.lines_by_path and not plan("p", "a", **FROM_HEADER).lines_by_path
 
 
@@ -84,10 +87,16 @@ def test_ss_02_no_client_chooses_a_host_by_a_header_that_is_ours() -> None:
     made = plan("p", "a", host_rewrite_header="X-Pomerium-Claim-Email")
     assert made.lines(request("a", "/", forged), UP, b"", b"").startswith(b"Host: a\r\n")
     made = plan("p", "a", set_request_headers={"X-Want": "set"}, **FROM_HEADER)
-    assert made.target(request("a", "/", b"X-Want: no host\r\n")) == b"/"
     assert made.lines(request("a", "/", forged), UP, b"", b"X-Want: ours\r\n").startswith(b"Host: ours\r\n")
-    with pytest.raises(ValueError, match="malformed"):
+    with pytest.raises(NoHost):
         made.lines(request("a", "/", forged), UP, b"", b"X-Want: no host\r\n")
+
+
+def test_an_address_in_a_header_is_a_host_if_it_needs_no_brackets() -> None:
+    made = plan("p", "a", host_rewrite_header="X-Forwarded-For")
+    assert made.lines(request("a"), UP, b"192.0.2.7", b"").startswith(b"Host: 192.0.2.7\r\n")
+    with pytest.raises(NoHost):
+        made.lines(request("a"), UP, b"2001:db8::7", b"")
 
 
 def test_a_header_that_names_the_host_may_be_removed_then() -> None:

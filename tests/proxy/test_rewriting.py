@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pomerium_tw.model import Route, Substitution
-from pomerium_tw.proxy.rewriting import MAX_REWRITTEN, path_rewrite
-from pomerium_tw.proxy.target import parse_target
+from pomerium_tw.proxy import rewriting
+from pomerium_tw.proxy.rewriting import MAX_REPLACEMENTS, MAX_REWRITTEN, path_rewrite
+from pomerium_tw.proxy.target import MAX_TARGET_BYTES, parse_target
 from tests.proxy.test_router import UP
 from tests.proxy.test_target import HEAD, TargetRules
 
@@ -96,10 +98,76 @@ def test_pn_14_a_pattern_cannot_put_an_escape_together_that_was_none() -> None:
 
 
 def test_patterns_are_not_let_loose_on_very_long_paths() -> None:
-    rule = Substitution("a", "b")
+    rule = Substitution("a+", "b")
     longest = b"/" + b"a" * (MAX_REWRITTEN - 1)
-    assert rewritten(longest, regex_rewrite=rule) == longest.replace(b"a", b"b")
+    assert rewritten(longest, regex_rewrite=rule) == b"/b"
     assert rewritten(longest + b"a", regex_rewrite=rule) is None
+
+
+def test_so_many_places_of_a_path_are_replaced_and_no_more() -> None:
+    rule = Substitution("a", "b")
+    most = b"/" + b"a" * MAX_REPLACEMENTS
+    assert rewritten(most, regex_rewrite=rule) == most.replace(b"a", b"b")
+    assert rewritten(most + b"a", regex_rewrite=rule) is None
+
+
+def test_beyond_that_nothing_more_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[object] = []
+
+    class Counted:
+        def finditer(self, path: bytes) -> Iterator[object]:
+            for match in re2_compile("a").finditer(path):
+                found.append(match)
+                yield match
+
+    re2_compile = rewriting.re2.compile
+    monkeypatch.setattr(rewriting.re2, "compile", lambda *_: Counted())
+    assert rewritten(b"/" + b"a" * 5000, regex_rewrite=Substitution("a", "b")) is None
+    assert len(found) == MAX_REPLACEMENTS + 1
+
+
+def test_nothing_longer_is_made_of_a_path_than_could_have_been_asked_for() -> None:
+    rule = Substitution("^/(.*)$", r"/\1\1\1\1\1\1\1\1")
+    fitting = b"/" + b"a" * ((MAX_TARGET_BYTES - 1) // 8)
+    assert rewritten(fitting, regex_rewrite=rule) == b"/" + b"a" * 8 * (len(fitting) - 1)
+    assert rewritten(fitting + b"a", regex_rewrite=rule) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "sent"),
+    [
+        (".*", b"/api", b"/x"),
+        ("(?:/api)?", b"/api/a", b"/x/xax"),
+        ("/?$", b"/api/", b"/apix"),
+        ("/?$", b"/api", b"/apix"),
+        ("p*", b"/apip", b"/x/xaxix"),
+        ("", b"/a", b"/x/xax"),
+        (r"\b", b"/a/b", b"/xax/xbx"),
+    ],
+)
+def test_an_empty_match_right_behind_another_is_none(pattern: str, path: bytes, sent: bytes) -> None:
+    assert rewritten(path, regex_rewrite=Substitution(pattern, "x")) == sent
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "sent"),
+    [
+        ("^/@public/(.*)$", b"/%40public/x", None),
+        ("^/@public/(.*)$", b"/@public/%40x", b"/guest/%40x"),
+        ("^/public/(.*)$", b"/%70ublic/x", None),
+        ("/:([^/]*)", b"/:a/%3ab", None),
+        ("^/%C3%A9/(.*)$", b"/%C3%A9/x", b"/guest/x"),
+        ("^/%C3%A9/(.*)$", b"/%c3%a9/x", None),
+        ("^/%c3%a9/(.*)$", b"/%C3%A9/x", None),
+        ("^/é/(.*)$", b"/%C3%A9/x", None),
+        ("^/40/(.*)$", b"/%2540/x", b"/%2540/x"),
+        ("(a) ", b"/a%2520", b"/a%2520"),
+    ],
+)
+def test_pn_14_no_escape_hides_from_a_pattern_what_it_is_to_rewrite(
+    pattern: str, path: bytes, sent: bytes | None
+) -> None:
+    assert rewritten(path, regex_rewrite=Substitution(pattern, r"/guest/\1")) == sent
 
 
 PATHS = st.lists(

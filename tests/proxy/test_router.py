@@ -38,6 +38,11 @@ def test_the_first_route_of_the_host_in_file_order_wins() -> None:
     assert found(router, "A.", "/") == "rest"
 
 
+def test_an_ipv6_address_is_found_in_every_spelling() -> None:
+    router = Router([plan("six", "[2001:db8::1]")])
+    assert [found(router, each) for each in ("[2001:db8::1]", "[2001:DB8:0::1]:443")] == ["six", "six"]
+
+
 def test_a_named_host_is_decided_by_its_own_routes_alone() -> None:
     router = Router([plan("any", "*"), plan("a", "a.b", prefix="/x")])
     assert found(router, "a.b", "/x") == "a"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from twisted.internet.defer import Deferred
 
+from pomerium_tw.authorize import Authorizer
 from pomerium_tw.databroker import DIRECTORY_USER, Record
 from pomerium_tw.model import Reply, Secret
+from pomerium_tw.pages import PathTree
+from pomerium_tw.pages.static import asset_pages
 from pomerium_tw.proxy import Respond
 from tests.doors import NOBODY, SIGNED_IN, Wire, guarded, read_answers
 
@@ -107,6 +112,50 @@ def test_a_fault_in_a_step_is_500() -> None:
     assert wire.log[0]["response-code-details"] == "internal_error"
 
 
+@pytest.mark.parametrize(
+    ("line", "content_type"),
+    [
+        (b"Accept: text/html", "text/html; charset=UTF-8"),
+        (b"Accept: text/plain", "text/plain; charset=utf-8"),
+        (b"Accept: application/json, text/plain, */*", "application/json"),
+    ],
+)
+@pytest.mark.parametrize("failing", ["a step", "authorize"])
+def test_a_fault_is_told_in_the_form_that_the_client_asks_for(
+    monkeypatch: pytest.MonkeyPatch, failing: str, line: bytes, content_type: str
+) -> None:
+    status, details = fail(monkeypatch, failing)
+    wire = Wire(steps=[Step(RuntimeError("a fault"))] if failing == "a step" else ())
+    told = read_answers(wire.send(GET + line + b"\r\n\r\n"))[0]
+    assert (told.status, told.header("Content-Type")) == (status, content_type)
+    assert content_type.startswith("text/html") or details.encode() in told.body
+    assert b"a fault" not in told.body
+    assert (wire.upstreams, wire.log[0]["response-code-details"]) == ([], details)
+
+
+@pytest.mark.parametrize(("failing", "code"), [("a step", "2"), ("authorize", "14")])
+def test_a_fault_is_a_grpc_status_for_who_speaks_grpc(
+    monkeypatch: pytest.MonkeyPatch, failing: str, code: str
+) -> None:
+    fail(monkeypatch, failing)
+    wire = Wire(steps=[Step(RuntimeError("a fault"))] if failing == "a step" else ())
+    told = read_answers(wire.send(GET + b"Content-Type: application/grpc\r\n\r\n"))[0]
+    assert (told.status, told.header("Grpc-Status"), told.body) == (200, code, b"")
+    assert wire.upstreams == []
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, failing: str) -> tuple[int, str]:
+    """Status and details of what has a fault: a step that the door is given, or deciding."""
+    if failing == "a step":
+        return 500, "internal_error"
+
+    def check(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(Authorizer, "check", check)
+    return 503, "ext_authz_error"
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_step_may_wait(fails: bool) -> None:
     waiting: Deferred[object] = Deferred()
@@ -144,6 +193,17 @@ def test_hosts_of_nobody_get_none_of_our_pages(path: str) -> None:
 def test_probes_are_answered_at_any_host() -> None:
     wire = Wire([guarded("a", SIGNED_IN)])
     assert read_answers(wire.send(b"GET /ping HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"))[0].status == 200
+
+
+def test_the_page_that_says_404_at_a_host_of_nobody_has_all_that_it_is_made_of() -> None:
+    wire = Wire([guarded("a", SIGNED_IN)], own=PathTree(asset_pages()))
+    ask = "GET {} HTTP/1.1\r\nHost: nobody.example\r\n\r\n".format
+    page = read_answers(wire.send(ask("/").encode()))[0]
+    assert page.status == 404
+    parts = re.findall(r'(?:href|src)="([^"]+)"', page.body.decode())
+    assert len(parts) == 5
+    for part in parts:
+        assert read_answers(wire.send(ask(part).encode()))[0].status == 200, part
 
 
 def test_an_upstream_cannot_speak_in_our_name() -> None:
@@ -200,3 +260,22 @@ def test_a_kubernetes_api_is_asked_in_the_callers_name() -> None:
         b"Impersonate-User: ann@example.com",
         b"Impersonate-Group: dev",
     ]
+
+
+HOST_FROM_HEADER = {
+    "host_rewrite_header": "X-Want",
+    "set_request_headers": {"X-Want": '${pomerium.request.headers["X-Tenant"]}'},
+}
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_request_that_makes_no_host_of_a_header_of_ours_is_refused(proved: bool) -> None:
+    wire = Wire([guarded("a", SIGNED_IN, pass_identity_headers=proved, **HOST_FROM_HEADER)])
+    cookie = b"Cookie: " + wire.door.sign_in("a").encode()
+    for tenant in (b"X-Tenant: a b", b"X-Other: a", b"X-Tenant: a@b"):
+        assert answer(wire, tenant, cookie)[0] == 400
+        assert wire.log[-1]["response-code-details"] == "rewritten_path_rejected"
+    assert wire.upstreams == []
+    wire.send(GET + b"X-Tenant: one.test\r\n" + cookie + b"\r\n\r\n")
+    assert b"\r\nHost: one.test\r\n" in wire.upstream()
+    assert read_answers(wire.answer(OK))[0].status == 200

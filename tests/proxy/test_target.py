@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import string
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -78,6 +80,14 @@ def test_request_lines_that_are_refused(line: bytes, status: int) -> None:
         (b"///", b"/"),
         (b"/a/.//../b", b"/b"),
         (b"/%252e%252e/admin", b"/%252e%252e/admin"),
+        (b"/%61%5a%30%2D%2e%5f%7e%7Ex", b"/aZ0-._~~x"),
+        (b"/%2570", b"/%2570"),
+        (b"/%25%37%30", b"/%2570"),
+        (
+            b"/%20%21%2a%2b%2C%3a%3B%3d%40%5B%60%7b%7D%c3%A9",
+            b"/%20%21%2a%2b%2C%3a%3B%3d%40%5B%60%7b%7D%c3%A9",
+        ),
+        (b"/%70?%70", b"/p?%70"),
         (b"/a%20b", b"/a%20b"),
         (b"http://a:8443/x?y", b"/x?y"),
         (b"HTTPS://A/x", b"/x"),
@@ -126,6 +136,15 @@ def test_targets_that_are_refused(raw: bytes) -> None:
     assert refused(raw) == 400
 
 
+def test_an_ipv6_address_is_the_same_host_in_every_spelling() -> None:
+    head = parse_head(b"Host: [2001:db8::1]:8443\r\n", HeadRules())
+    for named in (b"[2001:DB8:0::1]:8443", b"[2001:db8::1]:8443", b"[2001:db8::1]"):
+        assert parse_target("GET", b"http://" + named + b"/x", head, TargetRules()).raw == b"/x"
+    for other in (b"[2001:db8::2]:8443", b"[2001:db8::1]:80", b"[2001:db8::1::]"):
+        with pytest.raises(HeadError):
+            parse_target("GET", b"http://" + other + b"/x", head, TargetRules())
+
+
 def test_options_may_ask_about_the_server() -> None:
     assert target_of(b"*", method="OPTIONS") is ASTERISK
 
@@ -134,7 +153,7 @@ def test_rules_can_be_relaxed() -> None:
     assert target_of(b"//a", TargetRules(merge_slashes=False)).raw_path == b"//a"
     assert target_of(b"/a//../b", TargetRules(merge_slashes=False)).raw_path == b"/a/b"
     assert target_of(b"/a/../b", TargetRules(normalize_path=False)).raw_path == b"/a/../b"
-    assert target_of(b"/a//%2e", TargetRules(normalize_path=False)).raw_path == b"/a/%2e"
+    assert target_of(b"/a//%2e%61", TargetRules(normalize_path=False)).raw_path == b"/a/%2e%61"
 
 
 @pytest.mark.parametrize(("raw", "slashed"), [(b"/a%2fb?c%2F", b"/a/b?c%2F"), (b"/a%5Cb", b"/a/b")])
@@ -207,7 +226,7 @@ def test_paths_that_cannot(path: bytes) -> None:
 
 
 PIECES = st.sampled_from(
-    b"/ // . .. %2e %2E %2f %5C \\ ; %3b a %41 %25 %c3%a9 ? # http://a % %00 = & * \xff \x1f".split()
+    b"/ // . .. %2e %2E %2f %5C \\ ; %3b a %41 %2d 70 %25 %c3%a9 ? # http://a % %00 = & * \xff \x1f".split()
 )
 TARGETS = st.lists(PIECES, max_size=12).map(b"".join) | st.binary(max_size=30)
 
@@ -255,3 +274,13 @@ def test_pn_18_under_all_rules_what_is_decided_is_sent_and_stays(raw: bytes, rul
     segments = set(forms[-1].path.replace("\\", "/").split("/"))
     if rules.normalize_path and not getattr(target, "dotted", False):
         assert not {".", ".."} & segments
+
+
+@given(TARGETS)
+def test_no_letter_digit_or_unreserved_sign_stays_escaped(raw: bytes) -> None:
+    try:
+        path = target_of(raw).raw_path
+    except HeadError:
+        return
+    escaped = {unquote_to_bytes(escape) for escape in re.findall(rb"%..", path)}
+    assert not escaped & {bytes((each,)) for each in (string.ascii_letters + string.digits + "-._~").encode()}

@@ -6,7 +6,7 @@ from pomerium_tw.proxy.response import ResponseRules
 from pomerium_tw.proxy.trailers import passed_trailers
 from pomerium_tw.session import owned_cookie_pattern
 
-RULES = ResponseRules(frozenset((b"x-frame-options",)), owned_cookie_pattern("_pomerium"))
+RULES = ResponseRules(frozenset((b"x-frame-options", b"x_odd.name")), owned_cookie_pattern("_pomerium"))
 
 
 def test_results_travel_on_byte_for_byte() -> None:
@@ -19,6 +19,7 @@ def test_results_travel_on_byte_for_byte() -> None:
     "name",
     [
         *(b"X-Pomerium-Claim-Email", b"x_pomerium.jwt-assertion", b"X-Frame-Options", b"x_frame_options"),
+        b"X_Odd.Name",
         *(
             b"Content-Length",
             b"Transfer-Encoding",

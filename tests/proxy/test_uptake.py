@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from pomerium_tw.proxy.uptake import MIN_TAKEN, Uptake
@@ -33,5 +35,28 @@ def test_a_client_is_waited_for_while_it_takes_enough(sizes: list[int], goes_on:
     said = []
     for size in sizes[1:]:
         transport.hold(size)
+        said.append(uptake.goes_on(transport))
+    assert said == goes_on
+
+
+@pytest.mark.parametrize(
+    ("steps", "goes_on"),
+    [
+        ([(1, 0), (0, 0)], [True, False]),
+        ([(1, 1), (0, 0)], [True, False]),
+        ([(MIN_TAKEN, 100), (MIN_TAKEN, 100), (MIN_TAKEN - 1, 100)], [True, True, False]),
+        ([(100, 100), (100, 150)], [True, True]),
+    ],
+)
+def test_what_is_written_meanwhile_counts_as_taken_when_it_is_gone(
+    steps: list[tuple[int, int]], goes_on: list[bool]
+) -> None:
+    """``steps``: bytes written since the look before, and what is left of all."""
+    transport, answer = Waiting(0), SimpleNamespace(sent=500)
+    uptake = Uptake(transport, answer)
+    said = []
+    for written, left in steps:
+        answer.sent += written
+        transport.hold(left)
         said.append(uptake.goes_on(transport))
     assert said == goes_on

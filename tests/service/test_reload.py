@@ -174,6 +174,20 @@ async def test_what_is_made_once_for_a_process_stays_and_is_named(
 
 
 @ensureDeferred
+async def test_the_redirect_listener_takes_over_what_can_change(running: Running) -> None:
+    await running.start(CLOSED)
+    redirects = running.service._redirects
+    assert (redirects.timeouts.head, redirects.timeouts.idle) == (10, 300)
+    running.write(CLOSED, "timeout_header: 2s\ntimeout_idle: 7s\n")
+    assert running.service.reload() == ()
+    assert (redirects.timeouts.head, redirects.timeouts.idle) == (2, 7)
+    running.write("{allow: {or: [acept: 1]}}", "timeout_header: 5s\n")
+    assert running.service.reload()
+    assert redirects.timeouts.head == 2
+    await running.stop()
+
+
+@ensureDeferred
 async def test_sighup_reloads(running: Running) -> None:
     before = signal.getsignal(signal.SIGHUP)
     await running.start(CLOSED)

@@ -88,6 +88,19 @@ def test_every_field_can_be_chosen() -> None:
     assert sink.line()["id-token-claims"] == {"a": ["b"]}
 
 
+def test_codes_and_tokens_in_addresses_are_stars() -> None:
+    sink = Sink()
+    referer = b"https://a.example/cb?code=secret-mark"
+    asked = request(b"/cb?a=b&code=secret-mark", ((b"referer", referer), (b"x-url", referer)))
+    DecisionLog(sink.writer, ("query", "headers")).record(STARTED, asked, ROUTE, SIGNED_IN, ALLOWED)
+    line = sink.line()
+    assert line["query"] == "a=b&code=********"
+    assert line["headers"] == {
+        "Referer": "https://a.example/cb",
+        "X-Url": "https://a.example/cb?code=********",
+    }
+
+
 def test_names_from_a_provider_and_hosts_from_a_client_stay_on_the_line_and_in_bounds() -> None:
     sink = Sink()
     nasty = '\r\n{"allow":true}\x1b\u2028"'

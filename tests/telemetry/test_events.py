@@ -30,6 +30,13 @@ def test_an_event_is_one_line_with_its_message_formatted() -> None:
     }
 
 
+def test_an_event_says_whose_it_is_where_it_knows() -> None:
+    sink = Sink()
+    log = Logger("pomerium.test", observer=JSONObserver(sink.writer))
+    log.info("a connection was closed", ip="192.0.2.7")
+    assert sink.line()["ip"] == "192.0.2.7"
+
+
 def fail_with(secret: str) -> None:
     assert secret
     raise ValueError("it broke")

@@ -142,6 +142,7 @@ async def test_pn_17_reserved_paths_are_found_in_the_normal_form(place: OnLoopba
 
 BY_PATTERN = (
     guarded("cut", regex_rewrite=Substitution("^/cut/?", "/")),
+    guarded("sign", prefix="/@cut/", regex_rewrite=Substitution("^/@cut/", "/")),
     guarded("dots", regex_rewrite=Substitution("dot", ".")),
     guarded("lines", regex_rewrite=Substitution("line", "\r\nX-Evil: 1")),
     guarded("host", host_path_rewrite=Substitution("^/([^/]*).*$", r"\1.test")),
@@ -155,6 +156,10 @@ BY_PATTERN = (
         (b"cut", b"/cut//evil.com", b"/evil.com"),
         (b"cut", b"/cut", b"/"),
         (b"cut", b"/x/../cut/admin", b"/admin"),
+        (b"cut", b"/%63u%74/admin", b"/admin"),
+        (b"cut", b"/%2563ut/admin", b"/%2563ut/admin"),
+        (b"sign", b"/@cut/admin", b"/admin"),
+        (b"sign", b"/%40cut/admin", None),
         (b"dots", b"/a/dotdot/x", None),
         (b"dots", b"/a/dot", None),
         (b"dots", b"/a/dotdot;x", None),

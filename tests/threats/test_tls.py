@@ -32,6 +32,13 @@ HELLO = bytes.fromhex("16030100c8010000c40303")
 
 @pytest.mark.parametrize("proxy_protocol", [False, True])
 @pytest.mark.parametrize(
+    "timeouts",
+    [
+        pytest.param(Timeouts(head=10), id="head deadline"),
+        pytest.param(Timeouts(head=0, idle=10), id="idle time-out alone"),
+    ],
+)
+@pytest.mark.parametrize(
     "sent",
     [
         pytest.param(b"", id="TL-08 nothing"),
@@ -40,10 +47,12 @@ HELLO = bytes.fromhex("16030100c8010000c40303")
     ],
 )
 @ensureDeferred
-async def test_a_handshake_that_stalls_ends_with_the_head_deadline(sent: bytes, proxy_protocol: bool) -> None:
+async def test_a_handshake_that_stalls_ends_with_the_head_deadline_or_else_the_idle_time_out(
+    sent: bytes, timeouts: Timeouts, proxy_protocol: bool
+) -> None:
     timed = Timed()
     timed.clock.advance(1_000_000)
-    door = Door([guarded("a")], lambda _upstream: None, timed, timeouts=Timeouts(head=10))
+    door = Door([guarded("a")], lambda _upstream: None, timed, timeouts=timeouts)
     door.start()
     port: Any = listen(
         reactor, 0, door.listener, 50, "127.0.0.1", tls=CONTEXTS, proxy_protocol=proxy_protocol

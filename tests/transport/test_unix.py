@@ -11,6 +11,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectError
 from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IHalfCloseableDescriptor, ITCPTransport
 from twisted.internet.testing import MemoryReactorClock
 
 from pomerium_tw.transport import CONNECT_SECONDS, unix_endpoint
@@ -27,6 +28,8 @@ async def test_both_ends_hear_each_other_in_order(tmp_path: Path) -> None:
     client: Any = await unix_endpoint(reactor, path).connect(factory_of(Recorder()))
     assert isinstance(client.transport, EagerUnixClient)
     assert client.transport.getPeer() == UNIXAddress(path)
+    assert IHalfCloseableDescriptor.providedBy(client.transport)
+    assert not ITCPTransport.providedBy(client.transport), "nobody asks it for what TCP alone has"
     big = b"0123456789" * 200_000
     client.transport.write(big)
     client.transport.write(b"last")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import select
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.testing import StringTransport
 
-from pomerium_tw.transport.unsent import unsent
+from pomerium_tw.transport.unsent import broken, unsent
 
 MEGABYTE = 2**20
 
@@ -64,3 +66,21 @@ def test_the_systems_own_buffer_counts() -> None:
 @pytest.mark.parametrize("transport", [StringTransport(), object()])
 def test_of_what_is_no_socket_nothing_is_known(transport: object) -> None:
     assert unsent(transport) == 0
+    assert broken(transport) is False
+
+
+def test_what_meets_a_reset_is_never_taken() -> None:
+    """As of a client that has closed its side, or all of it: what it is sent then tells the two apart."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for leaves in (False, True):
+            with socket.create_connection(server.getsockname()) as client, server.accept()[0] as ours:
+                transport = SimpleNamespace(socket=ours, fileno=ours.fileno)
+                client.close() if leaves else client.shutdown(socket.SHUT_WR)
+                assert ours.recv(1) == b""
+                assert broken(transport) is False
+                ours.sendall(b"answer")
+                if leaves:
+                    poll = select.poll()
+                    poll.register(ours, 0)  # errors only
+                    assert poll.poll(5000)
+                assert (broken(transport), unsent(transport)) == (leaves, 6 if leaves else 0)

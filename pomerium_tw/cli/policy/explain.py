@@ -70,7 +70,7 @@ def explain(config_file: Path, url: str, at: float | None, **given: Any) -> None
     Nothing is started and nobody is asked: who is signed in is what the options say. Exits with 0 whatever
     the decision is, with 1 where the configuration cannot be used, with 2 where an option cannot be read.
     """
-    from pomerium_tw.proxy import reserved
+    from pomerium_tw.model import reserved
 
     from .situation import situation
 

@@ -16,6 +16,7 @@ from .authorization import (
     unauthenticated,
 )
 from .data_path import (
+    authorization_failed,
     no_healthy_upstream,
     request_malformed,
     request_timeout,
@@ -51,6 +52,7 @@ from .upgrades import (
 
 __all__ = [
     "access_denied",
+    "authorization_failed",
     "bad_request",
     "client_certificate_required",
     "denied",

@@ -137,3 +137,14 @@ def store_unavailable(reason: str = "databroker_unavailable") -> ErrorFacts:
         f"Your session is not lost. {TRY_AGAIN}",
         reason,
     )
+
+
+def authorization_failed(reason: str = "ext_authz_error") -> ErrorFacts:
+    """An unexpected exception on the way to a decision: nobody is let in."""
+    return ErrorFacts(
+        503,
+        "Access cannot be checked",
+        "The access proxy met an error when it checked whether you may go there, so it passed nothing on.",
+        TRY_AGAIN,
+        reason,
+    )

@@ -35,12 +35,12 @@ def bad_request(message: str, advice: str = "Go back and start from the page bef
     return ErrorFacts(400, "This request cannot be served", message, advice, "bad_request")
 
 
-def internal() -> ErrorFacts:
+def internal(reason: str = "internal_error") -> ErrorFacts:
     """An unexpected exception: the log has the traceback."""
     return ErrorFacts(
         500,
         "Something went wrong on our side",
         "The access proxy met an error that it did not expect, and did not carry out this request.",
         TRY_AGAIN,
-        "Internal Server Error",
+        reason,
     )

@@ -1,0 +1,104 @@
+"""Rewriting that never finds what it is about (spec/proxy §2.5, §3.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .pattern_needs import bounds, needs
+from .problem import Finding
+from .route_settings import RouteSettings
+from .settings import Settings
+
+_PATTERNS = ("regex_rewrite_pattern", "host_path_regex_rewrite_pattern")
+_AT_START = re.compile(r"(?:\(\?[a-z]+\))?(?:\^|\\A)(?:\([^()]*\)|[^|()])*", re.DOTALL)
+"""Anchored in all its alternatives."""
+_NOT_SENT = r"[^\x21-\x7e]|\\[ ?#\\]|#"
+"""In a pattern: characters that stand escaped in every path that is sent, or not at all."""
+_PUNCTUATION = re.compile(r"[!#$%&'*+.^_`|~]")
+
+CREDENTIALS = frozenset({"cookie", "authorization"})
+REMOVED = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "content-length",
+        "expect",
+        "x-request-id",
+        "forwarded",
+        "proxy",
+        "x-real-ip",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-server",
+        "x-forwarded-uri",
+        "x-forwarded-method",
+        "x-forwarded-client-cert",
+        "x-client-cert",
+        "x-original-url",
+        "x-rewrite-url",
+    )
+)
+"""Headers of callers that no upstream gets."""
+REMOVED_PREFIXES = ("x-pomerium-", "x-envoy-", "x-ssl-client-")
+_WRITTEN = "x-envoy-external-address"
+_ASSERTION = "x-pomerium-jwt-assertion"
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Patterns that find nothing in the path that is sent, and headers that no upstream gets."""
+    for path, route in settings.all_routes:
+        for name in _PATTERNS:
+            if (pattern := getattr(route, name)) and _finds_nothing(pattern):
+                message = f"{name} never finds anything: it searches the path as it is sent"
+                yield Finding((*path, name), message, "begin with ^/, and write blanks as %20", warning=True)
+        if route.host_rewrite_header and not route.host_rewrite:
+            yield from (
+                Finding((*path, *each.path), each.message, each.hint, each.warning)
+                for each in _host_header(settings, route)
+            )
+
+
+def _finds_nothing(pattern: str) -> bool:
+    if needs(pattern, _NOT_SENT):
+        return True
+    low, high = bounds(pattern)
+    return _AT_START.fullmatch(pattern) is not None and (high < b"/" or low >= b"0")
+
+
+def _host_header(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    """Whether the header can be there, and be a host."""
+    name = _alias(route.host_rewrite_header)
+    if name in {_alias(each) for each in route.set_request_headers}:
+        return
+    if name in CREDENTIALS:
+        message = f"{route.host_rewrite_header} holds what callers sign in with, never a host"
+        yield Finding(("host_rewrite_header",), message, "name a header that holds a host")
+    elif _is_removed(settings, route, name):
+        message = f"host_rewrite_header never finds {route.host_rewrite_header}: callers do not speak for it"
+        hint = "name another header, or host_rewrite with the host that is meant"
+        yield Finding(("host_rewrite_header",), message, hint, warning=True)
+
+
+def _is_removed(settings: Settings, route: RouteSettings, name: str) -> bool:
+    """Whether no upstream gets such a header, neither from the caller nor from us."""
+    claims = {_alias(each) for each in settings.jwt_claims_headers}
+    passed = (
+        settings.pass_identity_headers if route.pass_identity_headers is None else route.pass_identity_headers
+    )
+    if name == _WRITTEN or (passed and name in {_ASSERTION, *claims}):
+        return False
+    return name in REMOVED or name in claims or name.startswith(REMOVED_PREFIXES)
+
+
+def _alias(name: str) -> str:
+    """The spelling under which upstreams may confuse names: the data path sorts them by it."""
+    return _PUNCTUATION.sub("-", name.lower())
