@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
 
-from .last_answer import TAKEN_SECONDS, LastAnswer
+from .last_answer import SOON_TAKEN_SECONDS, TAKEN_SECONDS, LastAnswer
 from .uptake import FLUSH_SECONDS, Uptake
 
 if TYPE_CHECKING:
@@ -91,9 +91,11 @@ class ClosingConnection(Protocol):
         self._ready = False
         self.closing = self._ended = True
         linger = drain and not self._clogged
-        self._deadline_in(LINGER_SECONDS if linger else FLUSH_SECONDS)
         if linger:
-            self._reading_away_until = self._listener.now() + SENDING_SECONDS
+            self._read_away()
+        else:
+            self._deadline_in(FLUSH_SECONDS)
+            self._reading_away_until = 0.0
         transport: Any = self.transport
         transport.unregisterProducer()
         if self._paused:
@@ -102,6 +104,7 @@ class ClosingConnection(Protocol):
         if self._last is not None:
             # Closing the rest as well would hide whether the answer is taken.
             self._deadline_in(TAKEN_SECONDS)
+            self._listener.call_later(SOON_TAKEN_SECONDS, self._look_soon)
             transport.loseWriteConnection()
         elif drain and not self._read_closed:
             # Over TLS too: close_notify ends one direction (RFC 8446 §6.1).
@@ -109,6 +112,14 @@ class ClosingConnection(Protocol):
         else:
             transport.loseConnection()
         self._uptake = Uptake(transport)
+
+    def _look_soon(self) -> None:
+        """A first look at what became of the last answer, before the sweep's."""
+
+    def _read_away(self) -> None:
+        """From now on nobody wants what the client sends."""
+        self._reading_away_until = self._listener.now() + SENDING_SECONDS
+        self._deadline_in(LINGER_SECONDS)
 
     def _discard(self) -> None:
         """Bytes came that nobody wants."""

@@ -11,7 +11,6 @@ from zope.interface import implementer
 
 from .body_rate import BodyWait
 from .chunked import ChunkError
-from .closing import LINGER_SECONDS
 from .exchange import Receiver
 from .failures import BODY_MALFORMED, BODY_TOO_LARGE, CLIENT_GONE
 from .head import MAX_HEAD_BYTES, HeadError, incomplete_fault
@@ -92,11 +91,10 @@ class DownstreamConnection(WaitingConnection):
         elif exchange is None and not self._buffer:
             self._end(drain=False)
         elif exchange is not None and not exchange.body_done and not self._buffer:
-            # The rest of the request will never come.
-            self.abort()
+            self._body_broken_off(exchange)
         else:
             self._watch()
-            if exchange is None and not self._clogged:
+            if exchange is None and not self._clogged and not self._yielding:
                 self.abort()  # a piece of a head
 
     def dataReceived(self, data: bytes) -> None:
@@ -196,6 +194,13 @@ class DownstreamConnection(WaitingConnection):
             not (self._buffer or self._ended or self.closing or self._clogged) and self._exchange is None
         )
 
+    def _body_broken_off(self, exchange: Http1Exchange) -> None:
+        """The rest of the request will never come; its answer may be there already."""
+        if exchange.answered:
+            self._end(drain=False)
+        else:
+            self.abort()
+
     def _take_body(self, exchange: Http1Exchange, data: bytes) -> None:
         try:
             # What follows the body is in its place before anybody answers.
@@ -209,9 +214,11 @@ class DownstreamConnection(WaitingConnection):
             return
         if not exchange.body_done:
             if self._read_closed and not self._buffer and not self._ended:
-                self.abort()
+                self._body_broken_off(exchange)
             elif exchange.drained > MAX_DRAINED:
                 self._end(drain=True)
+            elif exchange.answered:
+                self._discard()
         elif self._exchange is exchange:
             self.deadline = 0.0
             if self._clogged:
@@ -305,7 +312,7 @@ class DownstreamConnection(WaitingConnection):
             self._end(drain=True)
         else:
             self._body_held = False
-            self._deadline_in(LINGER_SECONDS)
+            self._read_away()
             self._advance()  # reads the rest of the body away
 
     def hold_body(self, exchange: Http1Exchange) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TAKEN_SECONDS = 1.0
 """How often such a connection is looked at: an answer and its receipt cross most networks in that time."""
 
+SOON_TAKEN_SECONDS = 0.02
+"""The first look. Clients near by are gone by then: for a second, they would count against their address."""
+
 
 class Taking(Enum):
     """What became of the answer."""

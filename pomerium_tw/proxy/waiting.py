@@ -81,6 +81,10 @@ class WaitingConnection(ClosingConnection):
         else:
             self._listener.finished(exchange)
 
+    def _look_soon(self) -> None:
+        if self._last is not None:
+            self._look_at_last(self._last, self._listener.now())
+
     def _look_at_last(self, last: LastAnswer, now: float) -> None:
         transport: Any = self.transport
         taking = last.look(transport, now)

@@ -76,9 +76,9 @@ class LineWriter:
                 self._timer.cancel()
             self._timer = None
         entries, self._entries = self._entries, []
-        data = "".join([self._made(make, facts) for make, facts in entries]).encode()
-        if data:
-            self._output.put(data)
+        for first in range(0, len(entries), 2 * BATCH):
+            some = entries[first : first + 2 * BATCH]
+            self._output.put("".join([self._made(make, facts) for make, facts in some]).encode())
         lost = self._output.lost_lines
         if lost > self._told_lines and self._output.works:
             count, self._told_lines = lost - self._told_lines, lost

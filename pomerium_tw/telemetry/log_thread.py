@@ -7,10 +7,16 @@ import os
 import select
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Log that waits for a descriptor that takes none. What comes on top of it is lost, and counted."""
+PATIENCE_SECONDS = 0.02
+"""How long a full log is waited for before anything is lost; after a loss not again until it takes lines.
+
+A file that is merely slower than we are for a moment loses nothing so, and one that hangs holds nobody up.
+"""
 LAST_SECONDS = 2.0
 """How long the process waits at its end for the log to be written."""
 
@@ -27,6 +33,7 @@ class LogThread:
         self._write = write
         self._thread: Thread | None = None
         self._batches: SimpleQueue[bytes | None] = SimpleQueue()
+        self._progress = Event()
         # Each number is written by one thread alone.
         self._handed_bytes = 0
         self._done_bytes = 0
@@ -43,7 +50,7 @@ class LogThread:
 
     def put(self, data: bytes) -> None:
         """Have ``data``, whole lines, written: to be called by one thread alone."""
-        if self._handed_bytes - self._done_bytes + len(data) > MAX_WAITING_BYTES:
+        if self._is_full(data) and not (self.works and self._has_room_soon(data)):
             self._refused_lines += data.count(b"\n")
             self.works = False
             return
@@ -52,6 +59,19 @@ class LogThread:
             self._start()
         self._handed_bytes += len(data)
         self._batches.put(data)
+
+    def _is_full(self, data: bytes) -> bool:
+        waiting = self._handed_bytes - self._done_bytes
+        return waiting > 0 and waiting + len(data) > MAX_WAITING_BYTES
+
+    def _has_room_soon(self, data: bytes) -> bool:
+        deadline = monotonic() + PATIENCE_SECONDS
+        while (left := deadline - monotonic()) > 0:
+            self._progress.clear()
+            if not self._is_full(data):
+                return True
+            self._progress.wait(left)
+        return not self._is_full(data)
 
     def close(self) -> None:
         """Wait until what was put is written, LAST_SECONDS at most."""
@@ -73,6 +93,7 @@ class LogThread:
         while (data := batches.get()) is not None:
             self.write_out(data)
             self._done_bytes += len(data)
+            self._progress.set()
 
     def write_out(self, data: bytes) -> None:
         """Write ``data``, however long that takes; what cannot be written is counted."""

@@ -7,6 +7,7 @@ from tests.doors import Wire, read_answers
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 PING = b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"
 
@@ -96,3 +97,35 @@ def test_a_client_that_sends_no_more_and_does_not_close_is_cut_sooner() -> None:
     assert wire.pipe.lost == "half"
     wire.pass_time(3)
     assert wire.pipe.lost == "aborted"
+
+
+def answered_while_it_sends() -> Wire:
+    """A client that has its answer, and whose short body is read away so that the connection can be kept."""
+    wire = Wire()
+    wire.send(CHUNKED)
+    wire.answer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n")
+    assert wire.answer(b"no").endswith(b"no")
+    assert not wire.pipe.lost
+    return wire
+
+
+def test_a_short_body_may_come_slowly_after_its_answer() -> None:
+    wire = answered_while_it_sends()
+    for _ in range(25):
+        wire.send(b"1\r\nx\r\n")
+        wire.pass_time(1)
+    assert read_answers(wire.send(b"0\r\n\r\n" + PING))[0].status == 200
+    wire.pass_time(20)
+    assert not wire.pipe.lost
+
+
+def test_a_short_body_that_comes_no_more_after_its_answer_is_not_waited_for() -> None:
+    wire = answered_while_it_sends()
+    wire.pass_time(7)
+    assert wire.pipe.lost == "aborted"
+
+
+def test_a_client_that_breaks_its_body_off_after_the_answer_still_gets_all_of_it() -> None:
+    wire = answered_while_it_sends()
+    wire.client.readConnectionLost()
+    assert wire.pipe.lost == "closed"

@@ -56,6 +56,25 @@ def lose(wire: Wire, reason: Exception) -> None:
     wire.client.connectionLost(Failure(reason))
 
 
+def test_a_pipeline_is_answered_to_its_end_though_it_takes_several_turns(wire: Wire) -> None:
+    wire.client.dataReceived(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+    wire.client.readConnectionLost()
+    answers = wire.pipe.take()
+    for _ in range(10):
+        answers += wire.pass_time(1)
+    assert answers.count(b"HTTP/1.1 200 ") == 100
+
+
+def test_a_client_that_took_its_answer_is_let_go_at_once(wire: Wire) -> None:
+    """Each counts against what its address may have until then."""
+    half_closed(wire)
+    wire.answer(OK)
+    assert wire.pipe.lost == "half"
+    wire.pipe.lost = ""
+    wire.clock.advance(0.05)
+    assert wire.pipe.lost == "closed"
+
+
 # -- the answer is not there
 
 

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from twisted.internet.task import Clock
 
-from pomerium_tw.telemetry import LogThread
+from pomerium_tw.telemetry import LineWriter, LogThread
 from pomerium_tw.telemetry.log_thread import MAX_WAITING_BYTES
 
 LINE = b"x" * 1023 + b"\n"
@@ -26,6 +28,7 @@ class Pipe:
     def read(self, count: int) -> bytes:
         found = b""
         while len(found) < count:
+            assert select.select([self.reading], [], [], 5)[0], f"{count - len(found)} bytes are missing"
             found += os.read(self.reading, count - len(found))
         return found
 
@@ -131,3 +134,23 @@ def test_a_reader_that_was_there_all_the_time_waits_for_nothing(pipe: Pipe) -> N
     assert select.select([pipe.reading], [], [], 5)[0], "written without any other line"
     assert os.read(pipe.reading, 100) == b"now\n"
     log.close()
+
+
+def test_a_file_loses_nothing_however_much_comes_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        writer = LineWriter(LogThread(file.fileno()), Clock())
+        for _ in range(3 * MAX_WAITING_BYTES // len(LINE)):
+            writer.line(LINE.decode())
+        writer.flush()
+        assert writer.dropped_lines == 0
+        writer._output.close()  # type: ignore[attr-defined]
+    assert (tmp_path / "log").stat().st_size == 3 * MAX_WAITING_BYTES
+
+
+def test_a_batch_that_is_too_much_for_any_queue_is_written_all_the_same(pipe: Pipe) -> None:
+    log = LogThread(pipe.writing)
+    huge = LINE * (2 * MAX_WAITING_BYTES // len(LINE))
+    log.put(huge)
+    assert pipe.read(len(huge)) == huge
+    log.close()
+    assert log.lost_lines == 0
