@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator
@@ -63,22 +63,17 @@ def response_name(value: Any) -> str:
     return name
 
 
-def not_request_id(value: Any) -> str:
-    """A field name, but not that of the request id, which every upstream is told (spec/proxy §3.5)."""
-    name = header_name(value)
+def request_name(value: Any) -> str:
+    """A field name that may be set on requests: not Host, nor the request id (spec/proxy §3.3, §3.5)."""
+    if text(value).lower() == "host":
+        raise DecodeError("the header Host cannot be set here", "use host_rewrite or preserve_host_header")
+    name = settable_name(value)
     if name.lower() == REQUEST_ID:
         raise DecodeError(
             f"the header {name} names the request in every log, and its upstream is told it always",
             "leave it out, or use a header of another name",
         )
     return name
-
-
-def request_name(value: Any) -> str:
-    """A field name that may be set on requests: not Host, which host_rewrite sets, nor the request id."""
-    if text(value).lower() == "host":
-        raise DecodeError("the header Host cannot be set here", "use host_rewrite or preserve_host_header")
-    return settable_name(not_request_id(value))
 
 
 def header_value(value: Any) -> str:
@@ -137,8 +132,17 @@ def spelled_twice(key: str, headers: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding((key, name), f"{name}: this is the same header as {first}", "keep one of the two")
 
 
+def kept_anyway(remove_request_headers: Sequence[str]) -> Iterator[Finding]:
+    """Headers that upstreams are told although they are to be removed."""
+    for index, name in enumerate(remove_request_headers):
+        if name.lower() == REQUEST_ID:
+            message = (
+                f"remove_request_headers has no effect on {name}: every upstream is told the request's id"
+            )
+            yield Finding(("remove_request_headers", index), message, "leave it out", warning=True)
+
+
 HeaderName = Annotated[str, PlainValidator(header_name)]
-RemovableHeader = Annotated[str, PlainValidator(not_request_id)]
 RequestHeaders = Annotated[
     Mapping[Annotated[str, PlainValidator(request_name)], Annotated[str, PlainValidator(header_value)]],
     BeforeValidator(mapped),

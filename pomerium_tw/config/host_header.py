@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .addresses import host_and_port
-from .problem import DecodeError, Finding
+from pomerium_tw.model import AUTHORITY
+
+from .problem import Finding
 
 
 def no_hosts(header: str, set_request_headers: Mapping[str, str]) -> Iterator[Finding]:
@@ -16,9 +17,7 @@ def no_hosts(header: str, set_request_headers: Mapping[str, str]) -> Iterator[Fi
     for name, value in set_request_headers.items():
         if name.lower() != header.lower() or "$" in value:
             continue
-        try:
-            host_and_port(value)
-        except DecodeError:
+        if AUTHORITY.fullmatch(value.encode()) is None:
             message = f"host_rewrite_header makes the Host of {name}, and this is no host"
             hint = "write a host such as app.example.com, or app.example.com:8080"
             yield Finding(("set_request_headers", name), message, hint)

@@ -7,6 +7,7 @@ write what would be told of otherwise.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import re2
@@ -33,6 +34,28 @@ def needs(pattern: str, piece: str) -> bool:
     return without != pattern and bool(_compiled(without).programsize == _EMPTY_PROGRAM)
 
 
+def replaced(pattern: str, piece: str, by: Callable[[str], str]) -> str:
+    """The pattern with something else in the place of each piece outside of classes."""
+    if _QUOTED in pattern:
+        return pattern
+    return re.sub(
+        rf"(?P<piece>{piece})|{_HIDING}",
+        lambda found: found[0] if found["piece"] is None else by(found[0]),
+        pattern,
+        flags=re.DOTALL,
+    )
+
+
+def outline(pattern: str) -> str | None:
+    """``x`` in the place of classes and of what a backslash precedes; None where quoting makes it hard."""
+    return None if _QUOTED in pattern else re.sub(_HIDING, "x", pattern, flags=re.DOTALL)
+
+
+def finds_empty(pattern: str) -> bool:
+    """Whether the empty text is a match."""
+    return _compiled(pattern).fullmatch("") is not None
+
+
 def bounds(pattern: str) -> tuple[bytes, bytes]:
     """What all matches lie between, the two included, as far as RE2 can tell; at worst, everything."""
     try:
@@ -44,14 +67,7 @@ def bounds(pattern: str) -> tuple[bytes, bytes]:
 
 def _without(pattern: str, piece: str) -> str:
     """The pattern with nothing that matches in the place of each piece."""
-    if _QUOTED in pattern:
-        return pattern
-    return re.sub(
-        rf"(?P<piece>{piece})|{_HIDING}",
-        lambda found: found[0] if found["piece"] is None else _NOTHING,
-        pattern,
-        flags=re.DOTALL,
-    )
+    return replaced(pattern, piece, lambda _found: _NOTHING)
 
 
 def _compiled(pattern: str) -> Any:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import Any
 from urllib.parse import unquote
 
 import re2
@@ -15,6 +19,8 @@ from .problem import Finding
 from .route_settings import RouteSettings
 from .settings import Settings
 
+_MAX_COMPILED = 256
+"""Most regular expressions that are kept: one that many redirects are held against is compiled once."""
 _CIRCLES = "browsers go round in circles"
 
 
@@ -23,19 +29,56 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
     Nothing is said where another route may take what the redirect leads to.
     """
-    routes = [route for _path, route in settings.all_routes]
-    for index, (path, route) in enumerate(settings.all_routes):
-        if route.redirect is None or route.to or route.response:
-            continue
-        rule = route.redirect.redirect
-        if (
-            _same_scheme(settings, route.from_, rule)
-            and _same_port(settings, route.from_, rule)
-            and _same_host(routes, route.from_, rule)
-            and _same_path(route, rule)
-            and not any(_takes(earlier, route, rule) for earlier in routes[:index])
-        ):
-            yield _finding(rule, (*path, "redirect"))
+    routes = settings.all_routes
+    hosts = frozenset(route.from_.host for _path, route in routes)
+    earlier = _Earlier()
+    for path, route in routes:
+        if route.redirect is not None and not (route.to or route.response):
+            rule = route.redirect.redirect
+            if (
+                _same_scheme(settings, route.from_, rule)
+                and _same_port(settings, route.from_, rule)
+                and _same_host(hosts, route.from_, rule)
+                and _same_path(route, rule)
+                and not earlier.take(route, rule)
+            ):
+                yield _finding(rule, (*path, "redirect"))
+        earlier.add(route)
+
+
+class _Earlier:
+    """Routes that are asked before, by their place: a redirect has to do with few of thousands."""
+
+    def __init__(self) -> None:
+        self._at: defaultdict[tuple[str, int | None], list[RouteSettings]] = defaultdict(list)
+        self._wild: defaultdict[str, list[RouteSettings]] = defaultdict(list)
+        """Those whose host holds a ``*``, by what follows the last one."""
+
+    def add(self, route: RouteSettings) -> None:
+        """The next route in matching order."""
+        self._at[route.from_.host, route.from_.port].append(route)
+        if "*" in route.from_.host:
+            self._wild[route.from_.host.rpartition("*")[2]].append(route)
+
+    def take(self, route: RouteSettings, rule: Redirect) -> bool:
+        """Whether one of them may take what this redirect leads to."""
+        wild = "*" in route.from_.host
+        if not (rule.path or rule.prefix) and (rule.host is None or not wild):
+            # What keeps its path has been past all of them once.
+            return False
+        at_home = self._at[route.from_.host, route.from_.port]
+        stars = self._stars(rule.host) if wild else ()
+        return any(_takes(each, route, rule) for each in chain(at_home, stars))
+
+    def _stars(self, host: str | None) -> Iterator[RouteSettings]:
+        """Those with a ``*`` that have this host, which is None where it stays what it was."""
+        if host is None:
+            yield from chain.from_iterable(self._wild.values())
+            return
+        for start in range(len(host) + 1):
+            for route in self._wild.get(host[start:], ()):
+                if _fits(route.from_.host, host):
+                    yield route
 
 
 def _finding(rule: Redirect, path: tuple[str | int, ...]) -> Finding:
@@ -68,11 +111,12 @@ def _same_port(settings: Settings, origin: FromURL, rule: Redirect) -> bool:
     return port in ((usual, settings.address.port) if origin.port is None else (origin.port,))
 
 
-def _same_host(routes: Sequence[RouteSettings], origin: FromURL, rule: Redirect) -> bool:
+def _same_host(hosts: frozenset[str], origin: FromURL, rule: Redirect) -> bool:
+    """``hosts``: those of all routes, as they are written."""
     if rule.host is None or rule.host == origin.host:
         return True
     # A host that a route names belongs to such routes alone (spec/proxy §2.4).
-    return _fits(origin.host, rule.host) and all(route.from_.host != rule.host for route in routes)
+    return _fits(origin.host, rule.host) and rule.host not in hosts
 
 
 def _same_path(route: RouteSettings, rule: Redirect) -> bool:
@@ -84,12 +128,7 @@ def _same_path(route: RouteSettings, rule: Redirect) -> bool:
 
 
 def _takes(earlier: RouteSettings, route: RouteSettings, rule: Redirect) -> bool:
-    """Whether a route that is asked before may take what this redirect leads to."""
-    wild = "*" in route.from_.host
-    same = earlier.from_.host == route.from_.host and earlier.from_.port == route.from_.port
-    other = "*" in earlier.from_.host and (rule.host is None or _fits(earlier.from_.host, rule.host))
-    if not same and not (wild and other):
-        return False
+    """Whether a route at such a host may take the path that this redirect leads to."""
     fixed = _fixed_path(route, rule)
     if fixed is not None:
         return _matches(earlier, fixed)
@@ -97,8 +136,7 @@ def _takes(earlier: RouteSettings, route: RouteSettings, rule: Redirect) -> bool
         return bool(earlier.regex) or (
             not earlier.path and unquote(rule.prefix).startswith(earlier.prefix or "/")
         )
-    # What keeps its path has been past that route once.
-    return rule.host is not None and wild
+    return True
 
 
 def _fixed_path(route: RouteSettings, rule: Redirect) -> str | None:
@@ -109,10 +147,15 @@ def _fixed_path(route: RouteSettings, rule: Redirect) -> str | None:
 
 def _matches(route: RouteSettings, path: str) -> bool:
     if route.regex:
-        options = re2.Options()
-        options.log_errors = False
-        return re2.compile(route.regex, options).fullmatch(path) is not None
+        return _compiled(route.regex).fullmatch(path) is not None
     return path == route.path if route.path else path.startswith(route.prefix or "/")
+
+
+@lru_cache(maxsize=_MAX_COMPILED)
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
 
 
 def _begins(route: RouteSettings, start: str) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .pattern_needs import bounds, needs
+from .pattern_needs import bounds, finds_empty, needs, outline
 from .problem import Finding
 from .route_settings import RouteSettings
 from .settings import Settings
 
 _PATTERNS = ("regex_rewrite_pattern", "host_path_regex_rewrite_pattern")
-_AT_START = re.compile(r"(?:\(\?[a-z]+\))?(?:\^|\\A)(?:\([^()]*\)|[^|()])*", re.DOTALL)
-"""Anchored in all its alternatives."""
+_ANCHOR = re.compile(r"(?:\(\?[a-z]+\))?(?:\^|\\A)(?![*?+{])")
+_ONE_WAY = re.compile(r"(?:\([^()]*\)|[^|()])*", re.DOTALL)
+"""In the outline of a pattern: alternatives in groups alone, so that the anchor before is one of all."""
 _NOT_SENT = r"[^\x21-\x7e]|\\[ ?#\\]|#"
 """In a pattern: characters that stand escaped in every path that is sent, or not at all."""
 _PUNCTUATION = re.compile(r"[!#$%&'*+.^_`|~]")
@@ -68,10 +69,20 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _finds_nothing(pattern: str) -> bool:
+    if finds_empty(pattern):
+        # Such as ^, to put something before the path.
+        return False
     if needs(pattern, _NOT_SENT):
         return True
     low, high = bounds(pattern)
-    return _AT_START.fullmatch(pattern) is not None and (high < b"/" or low >= b"0")
+    return _is_anchored(pattern) and (high < b"/" or low >= b"0")
+
+
+def _is_anchored(pattern: str) -> bool:
+    """Whether all its matches are at the beginning; False where that is hard to tell."""
+    anchor = _ANCHOR.match(pattern)
+    rest = None if anchor is None else outline(pattern[anchor.end() :])
+    return rest is not None and _ONE_WAY.fullmatch(rest) is not None
 
 
 def _host_header(settings: Settings, route: RouteSettings) -> Iterator[Finding]:

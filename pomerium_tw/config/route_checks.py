@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .headers import spelled_twice
+from .headers import kept_anyway, spelled_twice
 from .host_header import no_hosts
 from .problem import Finding
 from .rewriting import groups_of, highest_group
@@ -28,6 +28,7 @@ def findings(route: RouteSettings) -> Iterator[Finding]:
     yield from _path_rewriting(route)
     yield from _host_rewriting(route)
     yield from spelled_twice("set_response_headers", route.set_response_headers)
+    yield from kept_anyway(route.remove_request_headers)
     yield from _kubernetes(route)
     yield from _access(route)
 

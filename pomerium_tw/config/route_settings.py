@@ -16,7 +16,7 @@ from .addresses import NO_FROM, Authority, From, HostName, flatten, parse_to
 from .answers import RedirectSettings, ResponseSettings
 from .choices import RouteSlashesAction
 from .files import CertificatesPath, SecretPath, TextFile, read_text
-from .headers import RemovableHeader, RequestHeaders, ResponseHeaders
+from .headers import HeaderName, RequestHeaders, ResponseHeaders
 from .pem import CertificatesPEM
 from .problem import DecodeError
 from .rewriting import (
@@ -132,7 +132,7 @@ class RouteSettings(BaseModel):
     timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
     set_request_headers: RequestHeaders = Field(default_factory=dict)
-    remove_request_headers: Annotated[tuple[RemovableHeader, ...], BeforeValidator(listed)] = ()
+    remove_request_headers: Annotated[tuple[HeaderName, ...], BeforeValidator(listed)] = ()
     set_response_headers: ResponseHeaders = Field(default_factory=dict)
     rewrite_response_headers: tuple[HeaderRewriteSettings, ...] = ()
     pass_identity_headers: Flag | None = None

@@ -288,7 +288,6 @@ _SHAPES: Final[Mapping[object, Schema]] = {
     pem.PrivateKeyPEM: BASE64,
     pem.SigningKeysPEM: {"type": "string"},
     headers.HeaderName: HEADER_NAME,
-    headers.RemovableHeader: HEADER_NAME,
     headers.RequestHeaders: _HEADERS,
     headers.ResponseHeaders: {
         "type": _HEADERS["type"],

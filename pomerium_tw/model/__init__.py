@@ -3,6 +3,7 @@
 Pure: no I/O, no Twisted.
 """
 
+from .authority import AUTHORITY
 from .certificate import ClientCertificate
 from .decision import Decision, Outcome
 from .identity import (
@@ -29,6 +30,7 @@ from .secret import Secret
 
 __all__ = [
     "ANONYMOUS",
+    "AUTHORITY",
     "DEFAULT_PORTS",
     "MAX_MEMO",
     "NO_CLAIMS",

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import re2
 
-from ..model import Request, Route, Substitution
+from ..model import AUTHORITY, Request, Route, Substitution
 from .target import MAX_TARGET_BYTES, is_sendable
 
 MAX_REWRITTEN = 8192
@@ -27,9 +27,6 @@ PathRewrite = Callable[[bytes], bytes | None]
 
 _REFERENCE = re.compile(r"\\([0-9\\])")
 _HEX = re.compile(rb"%[0-9A-Fa-f]{2}")
-_AUTHORITY = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*+\.?)(?::[0-9]{1,5})?"
-)
 
 
 def path_rewrite(route: Route) -> PathRewrite | None:
@@ -177,6 +174,6 @@ class HostSource:
             if not found:
                 return request.authority.encode("ascii")
             host = found[0] if len(found) == 1 else None
-        if host is None or _AUTHORITY.fullmatch(host) is None:
+        if host is None or AUTHORITY.fullmatch(host) is None:
             raise NoHost("the Host that the route makes of this request is malformed")
         return host

@@ -58,8 +58,20 @@ def findings(loaded: Load, lines: str) -> list[tuple[str, str, bool]]:
         ("path: /caf%C3%A9/admin", "write /café/admin"),
         ("prefix: /a%20b", "write /a b"),
         ("prefix: /100%25/", "write /100%/"),
+        ("path: /a%20%23b", "write regex: '/a [#]b'"),
+        ("prefix: /a.b%3F", "write regex: '/a\\.b[?].*'"),
+        ("path: /a%3A%20b", "write '/a: b'"),
+        ("path: '/a%20'", "write '/a '"),
+        ("path: /a%2F%2Fb", "write /a//b, and set path_with_escaped_slashes_action: keep_unchanged"),
+        ("path: /a/%2E%2E/b", "unescaped, it never matches: . and .. are resolved before; write the path"),
+        ("path: /a%3Bb", "unescaped, it never matches: a path must be on the same route without the ;"),
+        ("path: /health%7A", "unescaped, it never matches: pomerium_tw answers this address itself"),
+        ("regex: /a%3Bb", "unescaped, it never matches: a path must be on the same route without the ;"),
+        ("regex: /a%2Fb", "write /a/b, and set path_with_escaped_slashes_action: keep_unchanged"),
+        ("regex: '/[%20]x%20%23'", "write '/[%20]x [#]'"),
+        ("path: /100%debt", "leave the route out: paths with control characters"),
         ("path: /a%2fb", "write /a/b, and set path_with_escaped_slashes_action: keep_unchanged"),
-        ("path: /a%2520b", "write it as a regex, unescaped once, with [%] for the percent sign that stays"),
+        ("path: /a%2520b", "write regex: '/a[%]20b'"),
         (
             "path: /a%ff",
             "leave the route out: paths with control characters, or that are no UTF-8, are refused",
@@ -70,19 +82,32 @@ def findings(loaded: Load, lines: str) -> list[tuple[str, str, bool]]:
         ),
         ("regex: /a%20b/.*", "write /a b/.*"),
         ("regex: '/(caf%C3%A9|%2e)/.*'", "write /(café|\\.)/.*"),
-        ("regex: /%25.*", "write /[%].*"),
-        ("regex: /a%ff", "write what the escape stands for"),
+        ("regex: /%25.*", "write '/[%].*'"),
+        ("regex: /a%ff", "leave the route out"),
     ],
 )
 def test_an_escaped_path_is_refused_with_what_to_write(loaded: Load, line: str, hint: str) -> None:
     name, _, _ = line.partition(":")
-    message = f"{name} holds an escape, and routes see paths unescaped: it never matches"
-    assert findings(loaded, f"    {line}\n") == [(f"5:{len(name) + 7}: {message}", hint, True)]
+    message = f"{name} holds an escape, and routes see paths unescaped: it matches only what is escaped twice"
+    ((said, advice, stops),) = findings(loaded, f"    {line}\n")
+    assert (said, stops) == (f"5:{len(name) + 7}: {message}", True)
+    assert advice.startswith(hint)
+    assert advice.endswith("; for a percent sign in the path, write a regex with [%]")
+
+
+@pytest.mark.parametrize("line", ["path: /a%2Cb%3A%20c", "prefix: /a%20%23b", "regex: '/a%7Bb%20%27c'"])
+def test_what_is_advised_is_read_as_it_is_meant(loaded: Load, line: str) -> None:
+    ((_, hint, _),) = findings(loaded, f"    {line}\n")
+    name, _, _ = line.partition(":")
+    advised = hint.removeprefix("write ").partition("; for a percent sign")[0]
+    rule = advised if advised.startswith("regex: ") else f"{name}: {advised}"
+    assert findings(loaded, f"    {rule}\n") == []
 
 
 def test_an_action_that_keeps_slashes_is_not_asked_for_again(loaded: Load) -> None:
     lines = "    path: /a%2Fb\n    path_with_escaped_slashes_action: keep_unchanged\n"
-    assert [hint for _, hint, _ in findings(loaded, lines)] == ["write /a/b"]
+    ((_, hint, _),) = findings(loaded, lines)
+    assert hint.startswith("write /a/b; ")
 
 
 @pytest.mark.parametrize(
@@ -90,9 +115,8 @@ def test_an_action_that_keeps_slashes_is_not_asked_for_again(loaded: Load) -> No
 )
 def test_a_part_of_a_regex_that_seems_escaped_is_a_warning(loaded: Load, pattern: str) -> None:
     ((message, hint, stops),) = findings(loaded, f"    regex: '{pattern}'\n")
-    assert message.endswith(
-        "seems to hold an escape, and routes see paths unescaped: that part never matches"
-    )
+    assert "regex seems to hold an escape, " in message
+    assert message.endswith(": that part matches only what is escaped twice")
     assert "[%]" in hint
     assert not stops
 
@@ -136,6 +160,10 @@ def test_a_query_or_a_fragment_matches_only_what_is_escaped(loaded: Load, line: 
         "path: /café",
         "regex: /a[%]20b",
         "regex: /100%",
+        "regex: /100%free",
+        "regex: '/sale/50%discount'",
+        r"regex: '/\d+%[a-z]+'",
+        "regex: /a%(b|c)",
         "regex: '/a[?]b'",
         "regex: '/a(;x)?'",
         r"regex: '/a(\?.*)?'",

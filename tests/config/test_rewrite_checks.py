@@ -35,6 +35,16 @@ NEVER_THERE = "5:26: host_rewrite_header never finds {}: callers do not speak fo
         ("^/a( b)?", False),
         ("^/[^/ ]+", False),
         ("", False),
+        ("^", False),
+        (r"\A(?:)", False),
+        ("^(?:api)?", False),
+        ("^*api", False),
+        ("^{0}api", False),
+        (r"^x\(y|z\)", False),
+        (r"^\Q(\Ex|b\Q)\E", False),
+        ("^[(]x|b[)]", False),
+        (r"^x\|y", True),
+        ("^[|]y", True),
     ],
 )
 def test_a_pattern_that_finds_nothing_in_paths_as_sent_is_told(

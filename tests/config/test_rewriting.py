@@ -196,7 +196,9 @@ def test_a_route_comes_too_late_to_unescape(problems: Problems, action: str) -> 
     assert ("before a route is found" in found) is action.startswith("unescape")
 
 
-@pytest.mark.parametrize("written", ["'a b'", "''", "a@b", "'a:b'", "'2001:db8::7'", "https://a"])
+@pytest.mark.parametrize(
+    "written", ["'a b'", "''", "a@b", "'a:b'", "'2001:db8::7'", "https://a", "é.b", "a.."]
+)
 def test_a_header_that_is_set_to_no_host_makes_none(problems: Problems, written: str) -> None:
     lines = f"    host_rewrite_header: x-host\n    set_request_headers:\n      X-Host: {written}\n"
     assert problems(BASE + lines) == [
@@ -204,7 +206,9 @@ def test_a_header_that_is_set_to_no_host_makes_none(problems: Problems, written:
     ]
 
 
-@pytest.mark.parametrize("written", ["a.b", "A.b:8080", "'[::1]:80'", "'${pomerium.jwt}'", "'$a b'"])
+@pytest.mark.parametrize(
+    "written", ["a.b", "A.b:8080", "app-.lan", "-a", "a.b.", "'[::1]:80'", "'${pomerium.jwt}'", "'$a b'"]
+)
 def test_a_header_that_is_set_to_a_host_or_by_reference_may_make_it(loaded: Load, written: str) -> None:
     lines = ("host_rewrite_header: X-Host", f"set_request_headers: {{X-Host: {written}, X-Other: a b}}")
     assert only(loaded, *lines).host_rewrite_header == "X-Host"

@@ -110,10 +110,6 @@ def test_targets_are_checked(problems: Problems, line: str, problem: str) -> Non
             "set_request_headers: {X-Request-ID: x}",
             "4:27: X-Request-ID: the header X-Request-ID names the request in every log",
         ),
-        (
-            "remove_request_headers: [X-A, x-request-id]",
-            "4:35: remove_request_headers: the header x-request-id names the request in every log",
-        ),
         ("remove_request_headers: ['a b']", "4:30: remove_request_headers: this is not a header name"),
         ("allowed_domains: [x, ' ']", "4:26: allowed_domains: the value is blank"),
         ("allowed_idp_claims: [x]", "4:25: allowed_idp_claims: a mapping is expected here, not a list"),
@@ -227,3 +223,10 @@ def test_a_token_file_that_everybody_may_read_is_told(warnings: Problems, tmp_pa
     (tmp_path / "token").chmod(0o644)
     (warning,) = warnings(PUBLIC + "    kubernetes_service_account_token_file: token\n")
     assert "every user of this machine may read" in warning
+
+
+def test_the_request_id_cannot_be_removed(warnings: Problems) -> None:
+    lines = "    remove_request_headers: [X-A, x-request-id]\n"
+    assert warnings(f"{BASE}    allow_public_unauthenticated_access: true\n{lines}") == [
+        "5:35: remove_request_headers has no effect on x-request-id: every upstream is told the request's id"
+    ]
