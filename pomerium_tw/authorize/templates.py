@@ -11,11 +11,11 @@ Reference = tuple[str, ...]
 """The names of a reference in their order: ``${a.b["c"]}`` is ``("a", "b", "c")``."""
 
 _NAME = r"[0-9A-Za-z_-]++"
-_QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_INNER = rf"\s*+{_NAME}(?:\s*+\.\s*+{_NAME}|\s*+\[\s*+{_QUOTED}\s*+\])*+\s*+"
-# Possessive throughout: text that is almost a reference is given up at once, not tried in other ways.
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_INNER = rf"\s*+{_NAME}(?:\s*+\.\s*+{_NAME}|\s*+\[\s*+{_QUOTED}\s*+\])*\s*+"
+# Possessive names: text that is almost a reference is given up at once, not tried in other ways.
 _VARIABLE = re.compile(
-    rf"\$(?:(?P<dollar>\$)|(?P<bare>{_NAME}(?:\.{_NAME})*+)|\{{(?P<braced>{_INNER})\}})", re.DOTALL
+    rf"\$(?:(?P<dollar>\$)|(?P<bare>{_NAME}(?:\.{_NAME})*)|\{{(?P<braced>{_INNER})\}})", re.DOTALL
 )
 _PART = re.compile(rf"(?P<name>{_NAME})|(?P<quoted>{_QUOTED})", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

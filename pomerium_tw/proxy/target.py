@@ -21,7 +21,7 @@ EscapedSlashAction = Literal[
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Z]{1,32}")
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
 _VISIBLE = re.compile(rb"[\x21-\x7e]++")
-PLAIN_PATH = rb"(?=/)(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*+/?"
+PLAIN_PATH = rb"(?=/)(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*/?"
 """Paths that are their own normal form: no escapes, no empty or dot-led segment, no parameters."""
 _PLAIN = re.compile(PLAIN_PATH)
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")

@@ -65,6 +65,8 @@ def test_the_host_is_normalised(value: bytes, host: str, port: int | None) -> No
         b"[::1::]",
         b"[1.2.3.4]",
         b"a..b",
+        b"a..",
+        b"a.b..:80",
         b".a",
     ],
 )
