@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -84,7 +85,8 @@ def test_the_end_does_not_wait_for_ever(pipe: Pipe, monkeypatch: pytest.MonkeyPa
     for _ in range(3):
         log.put(BATCH)
     log.close()
-    pipe.read(3 * len(BATCH))
+    assert "log" in [thread.name for thread in threading.enumerate()], "it was not waited for"
+    assert pipe.read(3 * len(BATCH)) == BATCH * 3
 
 
 def test_a_descriptor_that_somebody_made_non_blocking_loses_nothing(pipe: Pipe) -> None:
@@ -138,12 +140,13 @@ def test_a_reader_that_was_there_all_the_time_waits_for_nothing(pipe: Pipe) -> N
 
 def test_a_file_loses_nothing_however_much_comes_at_once(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
-        writer = LineWriter(LogThread(file.fileno()), Clock())
+        log = LogThread(file.fileno())
+        writer = LineWriter(log, Clock())
         for _ in range(3 * MAX_WAITING_BYTES // len(LINE)):
             writer.line(LINE.decode())
         writer.flush()
         assert writer.dropped_lines == 0
-        writer._output.close()  # type: ignore[attr-defined]
+        log.close()
     assert (tmp_path / "log").stat().st_size == 3 * MAX_WAITING_BYTES
 
 
