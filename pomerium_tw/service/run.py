@@ -133,6 +133,7 @@ class PomeriumService(Service):
 
     def startService(self) -> None:
         super().startService()
+        garbage.look_seldom()
         for warning in (*self._loaded.warnings, *self._loaded.left_out, *self._policy_warnings):
             log.warn("{warning}", warning=warning)
         self._listen()

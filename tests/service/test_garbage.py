@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pomerium_tw.service.garbage import YOUNG_OBJECTS, settle
+from pomerium_tw.service.garbage import YOUNG_OBJECTS, look_seldom, settle
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +29,10 @@ class Ring:
 def test_what_is_there_is_set_aside() -> None:
     settle()
     assert gc.get_freeze_count() > 10_000
+
+
+def test_new_objects_are_looked_at_seldom() -> None:
+    look_seldom()
     assert gc.get_threshold()[0] == YOUNG_OBJECTS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import os
 import re
@@ -31,6 +32,7 @@ from zope.interface import implementer
 from pomerium_tw.config import ConfigError, load
 from pomerium_tw.databroker import StoreUnavailable
 from pomerium_tw.service import PomeriumService, check, make_service
+from pomerium_tw.service.garbage import YOUNG_OBJECTS
 from pomerium_tw.service.run import GRACE_SECONDS
 from pomerium_tw.telemetry import LineWriter
 from pomerium_tw.tls import client_connection
@@ -123,6 +125,20 @@ async def test_it_starts_answers_and_stops_without_a_trace(site: Site, store: st
     assert {
         reader for reader in reactor.getReaders() if reader not in readers and "Listener" in repr(reader)
     } == set()
+
+
+@ensureDeferred
+async def test_records_are_loaded_with_a_collector_that_seldom_looks(site: Site) -> None:
+    threshold = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        service = site.service(PLAIN)
+        service.startService()
+        assert gc.get_threshold()[0] == YOUNG_OBJECTS
+        await service.ready
+        await service.stopService()
+    finally:
+        gc.set_threshold(*threshold)
 
 
 @ensureDeferred
