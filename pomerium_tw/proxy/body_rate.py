@@ -71,7 +71,11 @@ class BodyWait:
         """Why to wait no longer; None to go on. Not for its rate while we do not read (``held``)."""
         if 0 < self._limit <= now:
             return REQUEST_TIMEOUT
-        if self._rate is None or self._rate.look_at > now:
+        if self._rate is None:
+            return None
+        if self._rate.look_at > now:
+            if self._rate.look_at > now + WINDOW_SECONDS:
+                self._rate.resume(now, received)  # the wall clock was set back
             return None
         if held:
             self._rate.resume(now, received)

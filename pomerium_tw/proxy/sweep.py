@@ -31,6 +31,7 @@ class Sweep:
         self._clock = clock
         self._waiting: set[Waiting] = set()
         self._timer: IDelayedCall | None = None
+        self._looked_at = 0.0
         self.add = self._waiting.add
         self.discard = self._waiting.discard
 
@@ -44,6 +45,9 @@ class Sweep:
     def _look(self) -> None:
         self.start()
         now = self._clock.seconds()
+        if now < self._looked_at:
+            self._set_back(now)
+        self._looked_at = now
         due = [each for each in self._waiting if 0 < each.deadline <= now]
         for waiting in due:
             # Ending one may have ended another, or set it going again.
@@ -53,3 +57,11 @@ class Sweep:
                 waiting.expired(now)
             except Exception:
                 log.failure("ending what had waited too long failed")
+
+    def _set_back(self, now: float) -> None:
+        """The wall clock was set back: nobody is waited for the longer for it."""
+        seconds = self._looked_at + SWEEP_SECONDS - now
+        for each in self._waiting:
+            # What is due before the last look was set after the step, or is a mark (see :mod:`.upstream`).
+            if each.deadline > self._looked_at:
+                each.deadline -= seconds

@@ -22,6 +22,8 @@ log = Logger("pomerium.transport")
 
 _GONE = ConnectionFdescWentAway("the file descriptor was closed")
 
+LONGEST_POLL = 1.0
+"""Seconds after which the wall clock is looked at, whatever it said when waiting began."""
 MOST_EVENTS = 128
 """Events of one turn, at whose end what arrived is handled and what was written is sent: the first must not
 wait for too many others."""
@@ -34,6 +36,7 @@ class LeanEPollReactor(EPollReactor):
         self.unsent: list[Any] = []
         """Transports that were written to in this turn; see :mod:`.eager`."""
         self._due: list[Callable[[], None]] = []
+        self._turned_at = 0.0
         super().__init__()
 
     def at_turn_end(self, call: Callable[[], None]) -> None:
@@ -42,7 +45,8 @@ class LeanEPollReactor(EPollReactor):
 
     def doPoll(self, timeout: float | None) -> None:
         try:
-            events = self._poller.poll(-1 if timeout is None else timeout, MOST_EVENTS)
+            longest = LONGEST_POLL if timeout is None or timeout > LONGEST_POLL else timeout
+            events = self._poller.poll(longest, MOST_EVENTS)
         except OSError as error:
             if error.errno == errno.EINTR:
                 return
@@ -78,6 +82,12 @@ class LeanEPollReactor(EPollReactor):
         self.wakeUp()  # said at the end of a turn, it is acted upon in the next
 
     def runUntilCurrent(self) -> None:
+        now = self.seconds()
+        if now < self._turned_at:
+            # The wall clock was set back: what was due in a second is not due an hour later.
+            for call in self.getDelayedCalls():
+                call.delay(now - self._turned_at)
+        self._turned_at = now
         super().runUntilCurrent()
         # Timers and other threads' calls write too, and the next poll may wait for long.
         if self._due or self.unsent:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.task import Clock
 
-from pomerium_tw.proxy.body_rate import MAX_WINDOWS_AHEAD, WINDOW_SECONDS, BodyRate
+from pomerium_tw.proxy.body_rate import MAX_WINDOWS_AHEAD, WINDOW_SECONDS, BodyRate, BodyWait
+from pomerium_tw.proxy.failures import BODY_TOO_SLOW
 
 
 def survives(rate: float, sent: Callable[[float], float], until: float) -> float:
@@ -61,3 +62,11 @@ def test_time_in_which_we_do_not_read_does_not_count() -> None:
     assert watch.look_at == 105.0
     assert not watch.too_slow(105.0, 10 + 2560)
     assert watch.too_slow(115.0, 10 + 2560)
+
+
+def test_a_clock_that_was_set_back_buys_a_slow_body_no_hour() -> None:
+    wait = BodyWait(10_000.0, 0.0, 256)
+    set_back = 10_005.0 - 3600
+    assert wait.failed(set_back, 10) is None
+    assert wait.look_at(held=False) == set_back + 10
+    assert wait.failed(set_back + 10, 20) is BODY_TOO_SLOW

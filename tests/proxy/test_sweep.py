@@ -74,3 +74,23 @@ def test_it_stops() -> None:
     sweep.stop()
     sweep.stop()
     assert not clock.getDelayedCalls()
+
+
+def test_a_clock_set_back_makes_nothing_wait_for_longer() -> None:
+    clock, sweep = started()
+    clock.rightNow = 10_000.0
+    clock.advance(1)
+    before, never = Waiting(10_005.0), Waiting(0.0)
+    sweep.add(before)
+    sweep.add(never)
+    clock.rightNow -= 3600  # the sweep's own timer is the reactor's business
+    for call in clock.getDelayedCalls():
+        call.delay(-3600)
+    after = Waiting(clock.rightNow + 3.0)
+    sweep.add(after)
+    clock.advance(1)
+    assert (before.ended, after.ended) == ([], [])
+    clock.pump([1.0] * 4)
+    assert before.ended == [6405.0]
+    assert after.ended == [6404.0]
+    assert never.ended == []

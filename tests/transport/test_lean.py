@@ -298,3 +298,16 @@ def test_who_stops_the_reactor_at_the_end_of_a_turn_has_not_to_wait_for_an_event
     late = lean.callLater(LIMIT, lambda: None)
     lean.run(installSignalHandlers=False)
     assert late.active()
+
+
+def test_a_clock_set_back_delays_no_timer(lean: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = type(lean).seconds
+    lean.callLater(0.05, lambda: monkeypatch.setattr(lean, "seconds", lambda: wall() - 3600))
+    rung: list[str] = []
+    lean.callLater(0.2, lambda: rung.append("timer"))
+    lean.callLater(0.3, lean.stop)
+    patience = threading.Timer(LIMIT, lean.callFromThread, (lean.stop,))  # no clock of the reactor's
+    patience.start()
+    lean.run(installSignalHandlers=False)
+    patience.cancel()
+    assert rung == ["timer"]
