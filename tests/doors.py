@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -160,7 +160,7 @@ class Door:
         return Generation(
             number=number,
             run=self._chain(router, authorizer, number).run,
-            allows=Again(router, self._identities, authorizer, COOKIE).allows,
+            decide_again=Again(router, self._identities, authorizer, COOKIE).allows,
             head_rules=HeadRules(
                 own_cookies=owned_cookie_pattern(COOKIE),
                 owned_names=frozenset(alias(name.encode()) for name in options.claim_headers),
@@ -198,8 +198,9 @@ class Door:
         ]
         return Chain(steps, self.finish)
 
-    def reload(self, routes: Sequence[Guarded]) -> None:
-        """A newer configuration, of other routes."""
+    def reload(self, routes: Sequence[Guarded], **options: Any) -> None:
+        """A newer configuration, of other routes and changed :class:`Options`."""
+        self._options = replace(self._options, **options)
         self.generation.close()
         self.generation = self.listener.generation = self._build(routes, self.generation.number + 1)
         self.lasting.all_changed()

@@ -6,7 +6,6 @@ from .internal import internal_evaluation
 from .ladder import decide
 from .proof import IssuedTokens, Proof
 from .references import comma_list
-from .templates import Template
 from .upstream_headers import Sent, UpstreamHeaders, routing_key
 from .verdict import Verdict, verdict
 
@@ -16,7 +15,6 @@ __all__ = [
     "IssuedTokens",
     "Proof",
     "Sent",
-    "Template",
     "UpstreamHeaders",
     "Verdict",
     "comma_list",

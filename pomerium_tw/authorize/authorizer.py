@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from ..model import Decision, Identity, Request, Route
+from ..model import ANONYMOUS, Decision, Identity, Request, Route
 from ..policy import CompiledPolicy, Evaluation
 from ..telemetry import DecisionLog
 from .ladder import NO_POLICY, decide
@@ -24,6 +25,8 @@ class Authorizer:
         # key, and hashing their reasons at every request is saved; the entry keeps its evaluation, and so
         # its id, alive.
         self._decided: dict[int, tuple[Evaluation, Decision]] = {}
+        self._of_nobody: dict[Any, Any] = {}
+        """What the log remembers of anonymous callers, who share one identity: as much as routes make."""
 
     def check(self, request: Request, route: Route, identity: Identity, now: float) -> Decision:
         """The decision, logged. Evaluating a policy raises nothing; a failed criterion has denied.
@@ -31,7 +34,8 @@ class Authorizer:
         ``now``: seconds since the epoch, for the log.
         """
         decision = self.decide(request, route, identity)
-        self._log.record(now, request, route, identity, decision)
+        memo = self._of_nobody if identity is ANONYMOUS else identity.memo
+        self._log.record(now, request, route, identity, decision, memo=memo)
         return decision
 
     def decide(self, request: Request, route: Route, identity: Identity) -> Decision:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..model import ClientCertificate, Head, Request
+from ..model import HEADER_REFERENCE, ClientCertificate, Head, Reference, Request, is_known
 from .proof import Proof
-from .templates import Reference
 
-_HEADERS = ("pomerium", "request", "headers")
 _CLEANED = frozenset((b"cookie", b"authorization"))
 """Headers that may hold our own credentials: a template sees of them what the upstream may see."""
 _NEVER = frozenset((b"x-pomerium-authorization",))
@@ -31,9 +29,11 @@ def comma_list(values: Iterable[str]) -> str:
 
 def meaning_of(reference: Reference) -> Meaning | None:
     """None where there is no such reference: it stands for nothing."""
-    if reference[:3] == _HEADERS and len(reference) == 4:
-        return Meaning(_header(reference[3].lower().encode()), of_request=True)
-    return _KNOWN.get(reference)
+    if not is_known(reference):
+        return None
+    if reference in _KNOWN:
+        return _KNOWN[reference]
+    return Meaning(_header(reference[len(HEADER_REFERENCE)].lower().encode()), of_request=True)
 
 
 def _header(name: bytes) -> Callable[[Request, Proof], bytes]:

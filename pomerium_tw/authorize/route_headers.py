@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..model import Request, Route, Secret
+from ..model import Request, Route, Secret, Template
 from .forwarded import FORWARDED_HEADER
 from .proof import Proof, joined
 from .references import Meaning, comma_list, meaning_of
-from .templates import Template
 
 Header = tuple[str, bytes]
 """Name and value."""

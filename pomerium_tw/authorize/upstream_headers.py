@@ -30,8 +30,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """What is the same for one caller on one route until some moment."""
+    """What is the same for one caller on one route for some time."""
 
+    since: float
+    """Seconds since the epoch. Before it, which happens when the clock is put back, the assertion would be
+    one of the future, and verifiers refuse those."""
     until: float
     """Seconds since the epoch."""
     proof: Proof | None
@@ -43,7 +46,11 @@ class _Remembered:
 
 
 class UpstreamHeaders:
-    """Builds header lines; what it has built for a caller lives in the caller's own memo."""
+    """Builds header lines; what it has built for a caller lives in the caller's own memo.
+
+    All anonymous callers share one identity. What is built for them lives here, an entry for each route of
+    one host: nobody can crowd out what another uses, with many routes or with hosts that he makes up.
+    """
 
     def __init__(
         self,
@@ -71,6 +78,8 @@ class UpstreamHeaders:
         self._tokens_of = tokens_of
         self._forwarded = forwarded
         self._routes = {route.id: RouteHeaders(route, self._claim_headers) for route in routes}
+        self._of_nobody: dict[str, _Remembered] = {}
+        """Route id → what anonymous callers of its host get."""
 
     def unproved(self, request: Request, route: Route, identity: Identity) -> Proof | None:
         """The proof that :meth:`lines` will have to make; None where it is made, or none is sent.
@@ -86,15 +95,15 @@ class UpstreamHeaders:
 
     def lines(
         self, request: Request, route: Route, identity: Identity, proof: Proof | None = None
-    ) -> tuple[bytes, float]:
-        """Header lines with their CRLFs, and until when they hold (seconds since the epoch).
+    ) -> tuple[bytes, float, float]:
+        """Header lines with their CRLFs, since when and until when they hold (seconds since the epoch).
 
         They are the same for every request with this header block, certificate, host and caller.
         ``proof``: of :meth:`unproved`, if that was asked.
         """
         prepared = self._routes.get(route.id) or self._prepare(route)
         if prepared.constant is not None:
-            return prepared.constant, math.inf
+            return prepared.constant, -math.inf, math.inf
         found = self._remembered(request, route, identity)
         if found is None:
             found = self._remember(request, route, prepared, identity, proof)
@@ -102,11 +111,13 @@ class UpstreamHeaders:
             prepared.passes and self._forwarded is not None and self._forwarded.sent(request.head)
         ):
             forwarded, until = self._passed_on(request, prepared, identity)
+            # What did not travel on because it was over might, were the clock put back.
+            since, until = self._now(), min(until, found.until)
             if found.proof is None and prepared.distinct:
-                return found.lines + prepared.lines(forwarded), min(until, found.until)
+                return found.lines + prepared.lines(forwarded), since, until
             moving = prepared.configured(request, found.proof) if found.proof is not None else ()
-            return prepared.lines((*found.headers, *moving, *forwarded)), min(until, found.until)
-        return found.lines, found.until
+            return prepared.lines((*found.headers, *moving, *forwarded)), since, until
+        return found.lines, found.since, found.until
 
     def headers(self, request: Request, route: Route, identity: Identity) -> Sent:
         """The same headers as names and values, nothing remembered."""
@@ -132,8 +143,12 @@ class UpstreamHeaders:
         )
 
     def _remembered(self, request: Request, route: Route, identity: Identity) -> _Remembered | None:
-        found: _Remembered | None = identity.memo.get((self._generation, route.id, request.host))
-        return found if found is not None and found.until > self._now() else None
+        found: _Remembered | None
+        if identity is ANONYMOUS:
+            found = self._of_nobody.get(route.id) if request.host == route.host else None
+        else:
+            found = identity.memo.get((self._generation, route.id, request.host))
+        return found if found is not None and found.since <= self._now() < found.until else None
 
     def _remember(
         self,
@@ -145,14 +160,18 @@ class UpstreamHeaders:
     ) -> _Remembered:
         proof = proof or self._proof(request, route, identity)
         headers = prepared.of_caller(proof)
-        until = self._now() + REUSE_SECONDS
+        since = self._now()
+        until = since + REUSE_SECONDS
         if prepared.moving:
-            made = _Remembered(until, proof, b"", headers)
+            made = _Remembered(since, until, proof, b"", headers)
         else:
             headers += prepared.configured(request, proof)
-            made = _Remembered(until, None, prepared.lines(headers), () if prepared.distinct else headers)
-        # All anonymous callers share one identity: hosts that they make up must not crowd each other out.
-        if identity is not ANONYMOUS or "*" not in route.host:
+            lines = prepared.lines(headers)
+            made = _Remembered(since, until, None, lines, () if prepared.distinct else headers)
+        if identity is ANONYMOUS:
+            if request.host == route.host:
+                self._of_nobody[route.id] = made
+        else:
             if len(identity.memo) >= MAX_MEMO:
                 identity.memo.clear()
             identity.memo[self._generation, route.id, request.host] = made

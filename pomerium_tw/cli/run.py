@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any, cast
 
@@ -13,6 +14,9 @@ import click
 @click.argument("file", type=click.Path(dir_okay=False), required=False)
 def run(file: str | None) -> None:
     """Start the proxy with the configuration FILE; without one, the environment alone is read."""
+    # Importing takes long enough for somebody to ask for a reload: the signal waits for the service instead
+    # of ending the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     from pomerium_tw.transport import install_reactor
 
     install_reactor()

@@ -91,6 +91,9 @@ def parse_address(value: Any, default_port: int) -> Address:
         port = rest if colon else None
         if host.isdigit() and not colon:
             raise DecodeError("this is a port without its colon", f"write :{host}")
+        if "*" in host:
+            every = f":{rest}" if rest else ":port"
+            raise DecodeError("a listener's host cannot hold *", f"write {every} for every address")
         if host and not _LABELS.fullmatch(host.lower()):
             raise DecodeError("this is not a host name or IP address", hint)
     return Address(host.lower(), default_port if port is None else _port(port, hint))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from . import path_checks, pem, redirect_checks, rewrite_checks
+from . import header_checks, path_checks, pem, redirect_checks, rewrite_checks, shadowed
 from .files import SecretFile
 from .flags import RUNTIME_FLAGS
-from .headers import spelled_twice
 from .log_fields import access_fault, authorize_fault
 from .positions import KeyPath
 from .problem import Finding
@@ -37,8 +36,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _trust(settings)
     yield from _denied_upstreams(settings)
     yield from _websocket_origins(settings)
-    yield from spelled_twice("set_response_headers", settings.set_response_headers or {})
-    yield from _equal_routes(settings)
+    yield from header_checks.findings(settings)
+    yield from shadowed.findings(settings)
     yield from path_checks.findings(settings)
     yield from rewrite_checks.findings(settings)
     yield from redirect_checks.findings(settings)
@@ -196,24 +195,6 @@ def _denied_upstreams(settings: Settings) -> Iterator[Finding]:
 
 def _websocket_origins(settings: Settings) -> Iterator[Finding]:
     for path, route in settings.all_routes:
-        if route.websocket_origins and WEBSOCKET not in settings.upgrades(route):
+        if route.to and route.websocket_origins and WEBSOCKET not in settings.upgrades(route):
             message = "websocket_origins has no effect on a route without websockets"
             yield Finding((*path, "websocket_origins"), message, "set allow_websockets", warning=True)
-
-
-def _equal_routes(settings: Settings) -> Iterator[Finding]:
-    seen: dict[str, KeyPath] = {}
-    for path, route in settings.all_routes:
-        if not route.from_.host or not (route.to or route.redirect or route.response):
-            continue
-        route_id = route.id
-        if route_id in seen:
-            first = seen[route_id]
-            where = f"{first[0]}[{first[1]}]"
-            if route.to:
-                message = f"this route is the same as {where}: from, path rules and to are equal"
-                yield Finding((*path, "from"), message, "remove one of the two")
-            else:
-                message = f"this route is never reached: {where} takes all its requests"
-                yield Finding((*path, "from"), message, "remove one of the two", warning=True)
-        seen.setdefault(route_id, path)

@@ -32,15 +32,77 @@ _FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 """Headers that say where a message ends: ours to write, never a configuration's."""
+_PUNCTUATION = re.compile(r"[!#$%&'*+.^_`|~]")
 REQUEST_ID = "x-request-id"
+REMOVED = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "content-length",
+        "expect",
+        "x-request-id",
+        "forwarded",
+        "proxy",
+        "x-real-ip",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-server",
+        "x-forwarded-uri",
+        "x-forwarded-method",
+        "x-forwarded-client-cert",
+        "x-client-cert",
+        "x-original-url",
+        "x-rewrite-url",
+    )
+)
+"""Headers of callers that no upstream gets."""
+UNTRUSTED_PREFIXES = ("x-envoy-", "x-ssl-client-")
+"""Begin what is said of the connection; callers have no say in that either."""
+_OURS = frozenset(
+    (
+        "host",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-pomerium-authorization",
+        "x-pomerium-jwt-assertion",
+        "x-pomerium-jwt-assertion-for",
+        "x-pomerium-reproxy-policy",
+        "x-pomerium-reproxy-policy-hmac",
+        "x-pomerium-routing-key",
+        "x-pomerium-set-cookie",
+    )
+)
+"""Further headers that the proxy itself writes, or that mean something to it (spec/proxy §3.2, §3.4)."""
+CREDENTIALS = frozenset(("cookie", "authorization"))
+"""Headers that callers sign in with; of what they send, the upstream gets what is not ours."""
+_WRITTEN_ANEW = frozenset(("host", "connection", "content-length", "transfer-encoding", "upgrade"))
 _EACH_ITS_OWN = frozenset({"date", REQUEST_ID})
 """Headers that tell one answer from another: the same on all, they would be wrong on all."""
+
+
+def alias(name: str) -> str:
+    """The spelling under which upstreams may confuse names: the data path sorts them by it."""
+    return _PUNCTUATION.sub("-", name.lower())
+
+
+def is_header_name(name: str) -> bool:
+    """Whether a header can have this name (RFC 9110 §5.1)."""
+    return _TOKEN.fullmatch(name) is not None
 
 
 def header_name(value: Any) -> str:
     """A field name (RFC 9110 §5.1)."""
     name = text(value)
-    if not _TOKEN.fullmatch(name):
+    if not is_header_name(name):
         raise DecodeError("this is not a header name", "write one such as X-Request-Start, without a colon")
     return name
 
@@ -48,7 +110,7 @@ def header_name(value: Any) -> str:
 def settable_name(value: Any) -> str:
     """A field name that a configuration may set."""
     name = header_name(value)
-    if name.lower() in _FRAMING:
+    if alias(name) in _FRAMING:
         raise DecodeError(f"the header {name} frames the message and cannot be set here")
     return name
 
@@ -68,11 +130,22 @@ def request_name(value: Any) -> str:
     if text(value).lower() == "host":
         raise DecodeError("the header Host cannot be set here", "use host_rewrite or preserve_host_header")
     name = settable_name(value)
-    if name.lower() == REQUEST_ID:
+    if alias(name) == REQUEST_ID:
         raise DecodeError(
             f"the header {name} names the request in every log, and its upstream is told it always",
             "leave it out, or use a header of another name",
         )
+    return name
+
+
+def claim_name(value: Any) -> str:
+    """A field name that may hold a claim: callers may have a say in what theirs are (spec/proxy §3.4)."""
+    name = header_name(value)
+    hint = "name another header, such as X-Email"
+    if alias(name) in CREDENTIALS:
+        raise DecodeError(f"the header {name} holds what callers sign in with, never a claim", hint)
+    if alias(name) in REMOVED | _OURS or alias(name).startswith(UNTRUSTED_PREFIXES):
+        raise DecodeError(f"the header {name} is not for claims: the proxy decides what it says", hint)
     return name
 
 
@@ -132,14 +205,31 @@ def spelled_twice(key: str, headers: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding((key, name), f"{name}: this is the same header as {first}", "keep one of the two")
 
 
+def confusable(key: str, headers: Mapping[str, str], *, warning: bool = False) -> Iterator[Finding]:
+    """Names of a mapping that differ only in case and punctuation: to many upstreams they are one header.
+
+    ``key``: the mapping's. ``warning``: whether the configuration may be used all the same.
+    """
+    seen: dict[str, str] = {}
+    for name in headers:
+        first = seen.setdefault(alias(name), name)
+        if first != name:
+            message = f"{name}: upstreams may take this for the header {first}"
+            yield Finding((key, name), message, "keep one of the two", warning)
+
+
 def kept_anyway(remove_request_headers: Sequence[str]) -> Iterator[Finding]:
     """Headers that upstreams are told although they are to be removed."""
     for index, name in enumerate(remove_request_headers):
-        if name.lower() == REQUEST_ID:
-            message = (
-                f"remove_request_headers has no effect on {name}: every upstream is told the request's id"
-            )
-            yield Finding(("remove_request_headers", index), message, "leave it out", warning=True)
+        if alias(name) == REQUEST_ID:
+            why = "every upstream is told the request's id"
+        elif alias(name) in _WRITTEN_ANEW:
+            why = "it is written anew for each request"
+        else:
+            continue
+        message = f"remove_request_headers has no effect on {name}: {why}"
+        hint = "use host_rewrite" if alias(name) == "host" else "leave it out"
+        yield Finding(("remove_request_headers", index), message, hint, warning=True)
 
 
 HeaderName = Annotated[str, PlainValidator(header_name)]
@@ -152,4 +242,6 @@ ResponseHeaders = Annotated[
     Mapping[Annotated[str, PlainValidator(response_name)], Annotated[str, PlainValidator(header_value)]],
     BeforeValidator(response_headers),
 ]
-ClaimsHeaders = Annotated[Mapping[HeaderName, Text], BeforeValidator(claims_headers)]
+ClaimsHeaders = Annotated[
+    Mapping[Annotated[str, PlainValidator(claim_name)], Text], BeforeValidator(claims_headers)
+]

@@ -48,6 +48,7 @@ _INSTEAD: Mapping[str, str] = {
     "response": "to",
     "regex_rewrite_pattern": "regex_rewrite_substitution",
     "host_path_regex_rewrite_pattern": "host_path_regex_rewrite_substitution",
+    "host_path_regex_rewrite_substitution": "host_path_regex_rewrite_pattern",
 }
 """A key of a route → the one that seems to be at fault where it is the first that has one."""
 
@@ -153,7 +154,7 @@ class _Loader:
             return Problem(span, f"{_named(path)}: {cause.message}", cause.hint)
         if details["type"] == "extra_forbidden":
             mapping = _named(path[:-1])
-            near = nearest(str(path[-1]), _ENTRIES[mapping].model_fields)
+            near = nearest(str(path[-1]).lower(), _ENTRIES[mapping].model_fields)
             message = f"{mapping}: there is no key {path[-1]}"
             hint = f"did you mean {near}?" if near else _keys_hint(mapping)
             return Problem(self._positions.key(path), message, hint)
@@ -176,10 +177,13 @@ class _Loader:
         """Keep what was found, but for keys that have been reported already."""
         for finding in findings:
             path = (*at, *finding.path)
-            if any(path[:length] in self._failed for length in range(1, len(path) + 1)):
+            if self._has_failed(path) or any(self._has_failed((*at, *each)) for each in finding.rests_on):
                 continue
             problem = Problem(self._positions.value(path), finding.message, finding.hint)
             (self._warnings if finding.warning else self._problems).append(problem)
+
+    def _has_failed(self, path: KeyPath) -> bool:
+        return any(path[:length] in self._failed for length in range(1, len(path) + 1))
 
 
 def _named(path: KeyPath) -> str:

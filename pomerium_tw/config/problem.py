@@ -56,3 +56,5 @@ class Finding:
     message: str
     hint: str = ""
     warning: bool = False
+    rests_on: tuple[KeyPath, ...] = ()
+    """Other keys that it is true by: where one of them is at fault, nothing is said."""

@@ -1,4 +1,4 @@
-"""Redirects that lead back to the route that they come from: browsers never arrive (spec/proxy §2.6)."""
+"""Redirects that lead back to the route that they come from, or out of TLS (spec/proxy §2.6)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import re2
 from pomerium_tw.model import DEFAULT_PORTS, Redirect, reserved
 
 from .addresses import FromURL
+from .positions import KeyPath
 from .problem import Finding
 from .route_settings import RouteSettings
 from .settings import Settings
@@ -25,16 +26,21 @@ _CIRCLES = "browsers go round in circles"
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Routes whose redirect is answered by the same redirect; circles of several routes are not looked for.
+    """Routes whose redirect leads to ``http://`` unseen, or is answered by the same redirect.
 
-    Nothing is said where another route may take what the redirect leads to.
+    Circles of several routes are not looked for, and nothing is said of one where another route may take what
+    the redirect leads to.
     """
+    # Without TLS of ours, only a proxy that is believed can say that the caller came by https://.
+    clear = settings.insecure_server and not (settings.xff_num_trusted_hops or settings.trusted_proxies)
     routes = settings.all_routes
     hosts = frozenset(route.from_.host for _path, route in routes)
     earlier = _Earlier()
     for path, route in routes:
         if route.redirect is not None and not (route.to or route.response):
             rule = route.redirect.redirect
+            if clear and rule.scheme is None and route.from_.scheme == "https":
+                yield _out_of_tls((*path, "redirect"))
             if (
                 _same_scheme(settings, route.from_, rule)
                 and _same_port(settings, route.from_, rule)
@@ -81,7 +87,13 @@ class _Earlier:
                     yield route
 
 
-def _finding(rule: Redirect, path: tuple[str | int, ...]) -> Finding:
+def _out_of_tls(path: KeyPath) -> Finding:
+    message = "the redirect leads to http://: it keeps the scheme, and insecure_server hears of no other"
+    hint = "set trusted_proxies to what ends TLS, or write scheme_redirect: https"
+    return Finding(path, message, hint, warning=True)
+
+
+def _finding(rule: Redirect, path: KeyPath) -> Finding:
     if rule.path or rule.prefix:
         message = f"the redirect leads to this route again: {_CIRCLES}"
         return Finding(

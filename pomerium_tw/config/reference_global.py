@@ -192,7 +192,8 @@ _OURS = [
         Status.OURS,
         "boolean",
         "false",
-        "Refuse policies that let callers in without a session by surprise; compare e-mail domains strictly.",
+        "Refuse policies that let callers in by surprise, and routes that another with other callers hides;"
+        " compare e-mail domains strictly.",
     ),
     Key(
         "external_data",

@@ -93,14 +93,16 @@ _BUILT = [
         Status.BUILT,
         "duration",
         "default_upstream_timeout",
-        "Time for the upstream to answer; 0 is off, and the default of routes with upgrades.",
+        "Time for the upstream to answer, kept to the second. 0 is off, and the default of routes with"
+        " upgrades.",
     ),
     Key(
         "idle_timeout",
         Status.BUILT,
         "duration",
         "5m",
-        "Time without a byte in either direction; 0 is off, and the default of routes with upgrades.",
+        "Time without a byte in either direction, kept to the second. 0 is off, and the default of"
+        " routes with upgrades.",
     ),
     Key(
         "set_request_headers",

@@ -25,7 +25,7 @@ _BUILT = [
         Status.BUILT,
         "duration",
         "30s",
-        "Time for an upstream to answer, where the route says none.",
+        "Time for an upstream to answer, where the route says none; kept to the second.",
     ),
     Key("timeout_read", Status.BUILT, "duration", "30s", "Time for a whole request to arrive; 0 is off."),
     Key(

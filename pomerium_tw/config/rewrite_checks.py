@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .headers import CREDENTIALS, REMOVED, UNTRUSTED_PREFIXES, alias
 from .pattern_needs import bounds, finds_empty, needs, outline
 from .problem import Finding
 from .route_settings import RouteSettings
 from .settings import Settings
+from .without_upstream import answers_itself
 
 _PATTERNS = ("regex_rewrite_pattern", "host_path_regex_rewrite_pattern")
 _ANCHOR = re.compile(r"(?:\(\?[a-z]+\))?(?:\^|\\A)(?![*?+{])")
@@ -16,40 +18,8 @@ _ONE_WAY = re.compile(r"(?:\([^()]*\)|[^|()])*", re.DOTALL)
 """In the outline of a pattern: alternatives in groups alone, so that the anchor before is one of all."""
 _NOT_SENT = r"[^\x21-\x7e]|\\[ ?#\\]|#"
 """In a pattern: characters that stand escaped in every path that is sent, or not at all."""
-_PUNCTUATION = re.compile(r"[!#$%&'*+.^_`|~]")
 
-CREDENTIALS = frozenset({"cookie", "authorization"})
-REMOVED = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "http2-settings",
-        "content-length",
-        "expect",
-        "x-request-id",
-        "forwarded",
-        "proxy",
-        "x-real-ip",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-server",
-        "x-forwarded-uri",
-        "x-forwarded-method",
-        "x-forwarded-client-cert",
-        "x-client-cert",
-        "x-original-url",
-        "x-rewrite-url",
-    )
-)
-"""Headers of callers that no upstream gets."""
-REMOVED_PREFIXES = ("x-pomerium-", "x-envoy-", "x-ssl-client-")
+REMOVED_PREFIXES = ("x-pomerium-", *UNTRUSTED_PREFIXES)
 _WRITTEN = "x-envoy-external-address"
 _ASSERTION = "x-pomerium-jwt-assertion"
 
@@ -57,6 +27,8 @@ _ASSERTION = "x-pomerium-jwt-assertion"
 def findings(settings: Settings) -> Iterator[Finding]:
     """Patterns that find nothing in the path that is sent, and headers that no upstream gets."""
     for path, route in settings.all_routes:
+        if answers_itself(route):
+            continue
         for name in _PATTERNS:
             if (pattern := getattr(route, name)) and _finds_nothing(pattern):
                 message = f"{name} never finds anything: it searches the path as it is sent"
@@ -87,8 +59,8 @@ def _is_anchored(pattern: str) -> bool:
 
 def _host_header(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
     """Whether the header can be there, and be a host."""
-    name = _alias(route.host_rewrite_header)
-    if name in {_alias(each) for each in route.set_request_headers}:
+    name = alias(route.host_rewrite_header)
+    if name in {alias(each) for each in route.set_request_headers}:
         return
     if name in CREDENTIALS:
         message = f"{route.host_rewrite_header} holds what callers sign in with, never a host"
@@ -101,15 +73,7 @@ def _host_header(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
 
 def _is_removed(settings: Settings, route: RouteSettings, name: str) -> bool:
     """Whether no upstream gets such a header, neither from the caller nor from us."""
-    claims = {_alias(each) for each in settings.jwt_claims_headers}
-    passed = (
-        settings.pass_identity_headers if route.pass_identity_headers is None else route.pass_identity_headers
-    )
-    if name == _WRITTEN or (passed and name in {_ASSERTION, *claims}):
+    claims = {alias(each) for each in settings.jwt_claims_headers}
+    if name == _WRITTEN or (settings.passes_identity(route) and name in {_ASSERTION, *claims}):
         return False
     return name in REMOVED or name in claims or name.startswith(REMOVED_PREFIXES)
-
-
-def _alias(name: str) -> str:
-    """The spelling under which upstreams may confuse names: the data path sorts them by it."""
-    return _PUNCTUATION.sub("-", name.lower())

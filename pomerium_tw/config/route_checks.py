@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .headers import kept_anyway, spelled_twice
+from .headers import confusable, kept_anyway, spelled_twice
 from .host_header import no_hosts
 from .problem import Finding
 from .rewriting import groups_of, highest_group
 from .route_settings import RouteSettings
+from .template_checks import never_read, unread
+from .without_upstream import answers_itself, without_effect
 
 _TOKEN = re.compile(rb"[\x21-\x7e]+")
 _DOLLAR_GROUP = re.compile(r"\$[0-9{]")
@@ -24,13 +26,23 @@ def findings(route: RouteSettings) -> Iterator[Finding]:
     """What is wrong between keys of this route (spec/proxy §2.3, spec/ppl §5), errors and warnings."""
     yield from _matching(route)
     yield from _answer(route)
+    yield from spelled_twice("set_response_headers", route.set_response_headers)
+    yield from never_read(route.set_response_headers)
+    yield from without_effect(route) if answers_itself(route) else _forwarding(route)
+    yield from _access(route)
+
+
+def _forwarding(route: RouteSettings) -> Iterator[Finding]:
+    """What is about upstreams and their requests."""
     yield from _targets(route)
+    yield from _paths(route)
     yield from _path_rewriting(route)
     yield from _host_rewriting(route)
-    yield from spelled_twice("set_response_headers", route.set_response_headers)
+    # Values that are set under one name are joined (spec/proxy §3.5): no error, and seldom meant.
+    yield from confusable("set_request_headers", route.set_request_headers, warning=True)
+    yield from unread(route.set_request_headers)
     yield from kept_anyway(route.remove_request_headers)
     yield from _kubernetes(route)
-    yield from _access(route)
 
 
 def _matching(route: RouteSettings) -> Iterator[Finding]:
@@ -83,15 +95,23 @@ def _targets(route: RouteSettings) -> Iterator[Finding]:
             yield Finding(("to", index), message, "set tls_upstream_server_name")
 
 
+def _paths(route: RouteSettings) -> Iterator[Finding]:
+    """Paths of upstreams: the first one's is that of all (spec/proxy §2.5)."""
+    if route.prefix_rewrite or route.regex_rewrite_pattern:
+        return
+    paths = [upstream.path or "/" for upstream in route.upstreams]
+    for index, path in enumerate(paths):
+        if path != paths[0]:
+            message = "requests to this upstream get the path of the first one"
+            hint = "write one path for all, or a route for each"
+            yield Finding(("to", index), message, hint, warning=True)
+
+
 def _path_rewriting(route: RouteSettings) -> Iterator[Finding]:
     if route.prefix_rewrite and route.regex_rewrite_pattern:
         message = "prefix_rewrite and regex_rewrite_pattern are both set"
         yield Finding(("regex_rewrite_pattern",), message, "keep one of the two")
     yield from _substitution(route, "regex_rewrite")
-    for name in ("prefix_rewrite", "regex_rewrite_pattern"):
-        if not route.to and (route.redirect or route.response) and getattr(route, name):
-            message = f"{name} has no effect on a route without an upstream"
-            yield Finding((name,), message, "a redirect has a prefix_rewrite of its own", warning=True)
 
 
 def _host_rewriting(route: RouteSettings) -> Iterator[Finding]:
@@ -100,8 +120,18 @@ def _host_rewriting(route: RouteSettings) -> Iterator[Finding]:
     for unused in used[1:]:
         message = f"{unused} has no effect beside {used[0]}"
         yield Finding((unused,), message, f"keep one of {', '.join(_HOSTS)}", warning=True)
+    if used[:1] == ["host_path_regex_rewrite_pattern"] and route.to:
+        yield from _unsubstituted(route)
     if used[:1] == ["host_rewrite_header"]:
         yield from no_hosts(route.host_rewrite_header, route.set_request_headers)
+
+
+def _unsubstituted(route: RouteSettings) -> Iterator[Finding]:
+    """A Host is seldom what is left of a path; whoever means that writes so."""
+    if "host_path_regex_rewrite_substitution" not in route.model_fields_set:
+        message = "host_path_regex_rewrite_pattern stands alone: what it finds is left out of the Host"
+        hint = 'set host_path_regex_rewrite_substitution: \\1 for the first group, "" where that is meant'
+        yield Finding(("host_path_regex_rewrite_pattern",), message, hint, warning=True)
 
 
 def _substitution(route: RouteSettings, stem: str) -> Iterator[Finding]:

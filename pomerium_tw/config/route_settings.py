@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
@@ -152,7 +153,7 @@ class RouteSettings(BaseModel):
         """The ``to`` entries."""
         return tuple(target.upstream for target in self.to)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Digest of from, path rules and what answers: equal routes have equal ids (spec/proxy §2.2)."""
         answers: Any = [
@@ -210,4 +211,9 @@ class RouteSettings(BaseModel):
         token = self.kubernetes_service_account_token_file
         if token is not None and self.kubernetes_service_account_token is None:
             found["kubernetes_service_account_token"] = token.secret
-        return self.model_copy(update=found) if found else self
+        if not found:
+            return self
+        route = self.model_copy(update=found)
+        # Messages name keys that somebody wrote, at their places.
+        route.model_fields_set.intersection_update(self.model_fields_set)
+        return route

@@ -217,6 +217,11 @@ class Settings(BaseModel):
                 merged[name] = value
         return merged
 
+    def passes_identity(self, route: RouteSettings) -> bool:
+        """Whether the upstreams of a route are sent the assertion and claim headers (spec/proxy §3.4)."""
+        own = route.pass_identity_headers
+        return self.pass_identity_headers if own is None else own
+
     def upgrades(self, route: RouteSettings) -> frozenset[str]:
         """Protocols that connections of a route may be upgraded to, in lower case (spec/proxy §1.4, §2.1)."""
         named = self.allow_upgrades if route.allow_upgrades is None else route.allow_upgrades

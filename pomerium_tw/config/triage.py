@@ -9,9 +9,10 @@ from typing import Any
 from policy_grammar import Span
 
 from .document import Document
+from .misnamed import hint_for
 from .positions import KeyPath
 from .problem import Problem
-from .reference import GLOBAL, ROUTE, Key, Status, closest
+from .reference import GLOBAL, ROUTE, Key, Status
 from .values import kind_of
 
 ROUTE_LISTS = ("policy", "routes")
@@ -113,5 +114,4 @@ def _error(name: str, key: Key | None, level: _Level) -> tuple[str, str]:
         return message, "remove it once you have made sure that nobody is kept out by it"
     if name in level.other:
         return f"{name} is not a {level.what}", level.elsewhere
-    near = closest(name, level.table)
-    return f"there is no {level.what} {name}", f"did you mean {near}?" if near else "see the list of keys"
+    return f"there is no {level.what} {name}", hint_for(name, level.table)

@@ -27,16 +27,19 @@ from .own_paths import OWN_PATHS, OWN_PREFIXES, reserved
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
 from .route import DEFAULT_PORTS, DirectResponse, HeaderRewrite, Redirect, Route, Substitution, Upstream
 from .secret import Secret
+from .template import HEADER_REFERENCE, REFERENCES, Reference, Template, is_known, plain_pieces
 
 __all__ = [
     "ANONYMOUS",
     "AUTHORITY",
     "DEFAULT_PORTS",
+    "HEADER_REFERENCE",
     "MAX_MEMO",
     "NO_CLAIMS",
     "NO_DEVICES",
     "OWN_PATHS",
     "OWN_PREFIXES",
+    "REFERENCES",
     "Claims",
     "ClientCertificate",
     "Decision",
@@ -51,6 +54,7 @@ __all__ = [
     "Outcome",
     "Peer",
     "Redirect",
+    "Reference",
     "Reply",
     "Request",
     "Route",
@@ -59,12 +63,15 @@ __all__ = [
     "Session",
     "Substitution",
     "Target",
+    "Template",
     "Upstream",
     "User",
     "ascii_domain",
     "believable_email",
     "canonical_ipv6",
     "flatten_claims",
+    "is_known",
+    "plain_pieces",
     "redirect",
     "reserved",
 ]

@@ -59,6 +59,7 @@ class Head:
         close: bool = False,
         upgrade: bytes | None = None,
         expect_continue: bool = False,
+        by_connection: bool = False,
     ) -> None:
         """``index``: lower-case name → its values joined; ``fields``: only where a name repeats."""
         self.host = host
@@ -83,6 +84,8 @@ class Head:
         """The protocol that an Upgrade asked for, lower case; or several, with commas between; or None."""
         self.expect_continue = expect_continue
         """The client waits for ``100 Continue`` before it sends the body."""
+        self.by_connection = by_connection
+        """The client signs in by a scheme that holds for the whole connection (NTLM, Negotiate: RFC 4559)."""
         self.memo: dict[Any, Any] = {}
         """What is derived from this block (log fragments, upstream lines) and lives no longer.
 

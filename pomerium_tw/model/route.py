@@ -113,7 +113,7 @@ class Route:
     timeout: float = 30.0
     """Seconds until the upstream must have answered in full; 0 is off."""
     idle_timeout: float = 300.0
-    """Seconds without a byte in either direction; 0 is off."""
+    """Seconds in which nothing moves in either direction; 0 is off."""
     set_request_headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """Name → value as it is written, references included (spec/ppl §7)."""
     remove_request_headers: tuple[str, ...] = ()

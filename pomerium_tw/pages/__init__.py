@@ -19,6 +19,7 @@ from .render import (
     forward_reply,
     html_reply,
     json_reply,
+    load_pages,
     message_reply,
     text_reply,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "is_grpc",
     "is_grpc_web",
     "json_reply",
+    "load_pages",
     "local_reply",
     "message_reply",
     "own_tree",

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..model import Reply
-from .assets import asset_url
+from .assets import asset_url, assets
 from .facts import Form, Link, status_text
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -40,6 +40,17 @@ def _environment() -> Environment:
     )
     environment.globals.update(asset=asset_url, status_text=status_text)
     return environment
+
+
+def load_pages() -> None:
+    """Read everything that pages are made of, so that none of it is opened while requests are answered.
+
+    Then descriptors may run out, and another version of the package may lie in the place of this one.
+    """
+    assets()
+    environment = _environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
 
 
 def body_reply(status: int, content_type: str, body: bytes, headers: Headers = ()) -> Reply:

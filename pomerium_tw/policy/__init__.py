@@ -20,7 +20,7 @@ from .interface import ICheckedCriterion, ICriterion
 from .legacy import AccessLists, legacy_policy
 from .prepare import Prepared, prepare
 from .schema import policy_file_schema, policy_schema
-from .surprises import Surprise, surprises
+from .surprises import Surprise, asks_for_session, surprises
 
 __all__ = [
     "BUILT_IN",
@@ -49,6 +49,7 @@ __all__ = [
     "RecordSource",
     "Records",
     "Surprise",
+    "asks_for_session",
     "canonical_fingerprint",
     "compile_policy",
     "criterion",

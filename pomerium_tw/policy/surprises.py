@@ -64,6 +64,27 @@ def surprises(
                 yield from _of(operator, [answers[id(each)] for each in operator.criteria])
 
 
+def asks_for_session(
+    rules: Sequence[Rule],
+    criteria: Mapping[str, ICriterion] = BUILT_IN,
+    environment: Environment = Environment(),  # noqa: B008 - immutable
+) -> bool:
+    """Whether it is sure that none of these allow rules holds without a session."""
+    answers = _answers(rules, criteria, environment)
+
+    def never(operator: Operator) -> bool:
+        uses = [answers[id(each)] for each in operator.criteria]
+        match operator.kind:
+            case "or":
+                return not any(each.true for each in uses)
+            case "and":
+                return not all(each.true for each in uses)
+            case _:
+                return False  # what is turned round may hold for callers of whom nothing is known
+
+    return all(never(operator) for rule in rules for operator in rule.operators)
+
+
 def _of_data(policy: Policy, criteria: Mapping[str, ICriterion]) -> Iterator[Surprise]:
     """``accept: false`` lets everybody in."""
     for each in policy.criteria:

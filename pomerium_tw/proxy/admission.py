@@ -62,6 +62,7 @@ class Admission:
         self._of_client: dict[str | bytes, int] = {}
         self._beyond_total = 0
         self._beyond_client = 0
+        self._not_accepted: dict[str, int] = {}
         self._last_refused = ""
         self._report_due: IDelayedCall | None = None
 
@@ -79,10 +80,13 @@ class Admission:
             self._beyond_client += 1
         else:
             return True
-        self._last_refused = host
-        if self._report_due is None:
-            self._report()
+        self._refused(host)
         return False
+
+    def not_accepted(self, host: str, why: str) -> None:
+        """A connection from ``host`` ended before anybody was asked; ``why``, for the log, is one of few."""
+        self._not_accepted[why] = self._not_accepted.get(why, 0) + 1
+        self._refused(host)
 
     def opened(self, host: str) -> None:
         self.open += 1
@@ -113,17 +117,29 @@ class Admission:
             return False
         return any(address in network for network in self.limits.exempt)
 
+    def _refused(self, host: str) -> None:
+        self._last_refused = host
+        if self._report_due is None:
+            self._report()
+
     def _report(self) -> None:
         self._report_due = None
-        if not self._beyond_total and not self._beyond_client:
+        reasons = {
+            f"{self.open} are open (max_connections)": self._beyond_total,
+            "their client has as many as it may (max_connections_per_client)": self._beyond_client,
+            **self._not_accepted,
+        }
+        told = [f"{count} because {reason}" for reason, count in reasons.items() if count]
+        if not told:
             return
         log.warn(
-            "connections were refused: {total} because {open} are open (max_connections), {client} because "
-            "their client has as many as it may (max_connections_per_client); the last from {address}",
+            "connections were refused: {reasons}; the last from {address}",
+            reasons=", ".join(told),
             total=self._beyond_total,
-            open=self.open,
             client=self._beyond_client,
+            not_accepted=self._not_accepted,
             address=self._last_refused or "unknown",
         )
         self._beyond_total = self._beyond_client = 0
+        self._not_accepted = {}
         self._report_due = self._clock.callLater(REPORT_SECONDS, self._report)

@@ -146,6 +146,19 @@ class ClosingConnection(Protocol):
         exchange.lost()
         self._listener.finished(exchange)
 
+    def part(self, details: str) -> None:
+        """As :meth:`cut`, but an answer that has begun is delivered as far as it was written.
+
+        Whoever hears events gets the last of them, and asks again: a reset would throw away what is unread.
+        """
+        exchange = self._exchange
+        held = self._ended or self._clogged or self._paused or self._buffer
+        if exchange is not None and exchange.status and exchange.body_done and not held:
+            exchange.details = details
+            exchange.reset()
+        else:
+            self.cut(details)
+
     def cut(self, details: str) -> None:
         """End at once; ``details`` is what the log says of an exchange that is not answered."""
         exchange = self._exchange

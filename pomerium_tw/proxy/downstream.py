@@ -61,6 +61,7 @@ class DownstreamConnection(WaitingConnection):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._listener.lost(self)
+        self._uptake = None  # it knows the exchange, which knows us: a cycle that holds the transport too
         if self._receiver is not None:
             self._receiver.connection_lost(reason)
             return

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from ..model import ANONYMOUS, Decision, Identity, Reply, Request
 
 if TYPE_CHECKING:
+    from .client_address import Client, Trust
     from .finish import Finish
     from .generation import Generation
     from .plan import RoutePlan
@@ -63,6 +64,8 @@ class IExchange(Protocol):
     """The request's body has arrived in full."""
     body_limit: int
     """Bytes of body beyond which the exchange ends with 413; 0 is no limit."""
+    answered: bool
+    """The answer is written in full, or the connection given away."""
     gone: bool
     """The client left before the answer."""
 
@@ -91,6 +94,15 @@ class IExchange(Protocol):
         """Have ``producer`` paused while the client reads slower than it writes."""
 
     def unthrottle(self) -> None: ...
+
+    def unsent(self) -> int:
+        """Bytes written that the client has yet to take, as far as that is known."""
+
+    def client_by(self, trust: Trust) -> Client:
+        """Who asks, when ``trust`` says which proxies are believed."""
+
+    def forget(self) -> None:
+        """Hold no more than the exchange itself: it will last."""
 
     def reset(self) -> None:
         """End the exchange so that the client cannot take a part for the whole."""

@@ -114,10 +114,9 @@ def of_connect_failure(failure: Failure) -> Failed:
 
 
 def of_lost_connection(failure: Failure) -> Failed:
-    """Why a connection ended before its answer did; a failed handshake ends it before the first byte."""
-    if failure.check(SSLError, VerificationError):
-        return _of_tls(failure)
-    return DROPPED.because(failure.getErrorMessage())
+    """Why a connection ended before its answer did. What TLS says of it is for the log (spec/proxy §3.10)."""
+    reason = _openssl_reason(failure.value) if failure.check(SSLError) else ""
+    return DROPPED.because(reason or failure.getErrorMessage() or repr(failure.value))
 
 
 def _of_tls(failure: Failure) -> Failed:

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..model import Reply
-from ..pages import local_reply, status_text, texts
+from ..pages import ErrorFacts, bare_reply, local_reply, status_text, texts
 from .exchange import IExchange
 from .failures import Failed
 from .longlived import LongLived
@@ -83,7 +83,7 @@ class Finish:
             exchange.details = "internal_error"
             exchange.reset()
         else:
-            self.reply(exchange, local_reply(texts.internal(), exchange.request), "internal_error")
+            self.reply(exchange, _told(texts.internal(), exchange), "internal_error")
 
     def tunnel_over(self, tunnel: Tunnel) -> None:
         """Both connections of a tunnel are lost."""
@@ -99,7 +99,16 @@ class Finish:
             exchange.details = failed.late
             exchange.reset()
         else:
-            self.reply(exchange, local_reply(failed.facts, exchange.request), failed.details)
+            self.reply(exchange, _told(failed.facts, exchange), failed.details)
+
+
+def _told(facts: ErrorFacts, exchange: IExchange) -> Reply:
+    """What the client is told: in bare words where the form that it asks for cannot be made."""
+    try:
+        return local_reply(facts, exchange.request)
+    except Exception:
+        log.failure("an error page could not be made", request_id=exchange.request.id)
+        return bare_reply(facts.status, facts.message)
 
 
 def _tell(exchange: IExchange, failed: Failed) -> None:

@@ -8,7 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from ..transport import unsent
 from . import failures
 from .chunked import LAST_CHUNK, encode_chunk
 from .cluster import Endpoint
@@ -26,10 +28,11 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 """Safe methods (RFC 9110 §9.2.1): sent again when a kept connection closed before a byte of the answer."""
 
 
+@implementer(IPushProducer)
 class Forward:
     """Outcome of a step: send the request on. Carries itself out: the conversation with the upstream.
 
-    Implements BodySink, Answer, Waiting and Lasting.
+    Implements BodySink, Answer, Waiting and Lasting. As a producer it is the flow of the answer's body.
     """
 
     # Most exchanges have no body and are answered in one piece: they set none of these.
@@ -39,6 +42,10 @@ class Forward:
     _uploading = False
     _answered = False
     _throttling = False
+    _clogged = False
+    """The client reads slower than it is answered."""
+    _left = 0
+    """Bytes that the other sides had yet to take when this was last noted."""
     _lasting = False
     _over = False
     _counting_from = 0.0
@@ -74,7 +81,8 @@ class Forward:
         exchange = self.exchange
         route = exchange.plan.route  # type: ignore[union-attr]  # the route step ran
         limit, idle, longest = route.timeout, route.idle_timeout, exchange.generation.timeouts.stream
-        at = now + idle if idle else 0.0
+        # A client that reads slowly is waited for as long as it takes enough: its connection sees to that.
+        at = now + idle if idle and (self._uploading or not self._clogged) else 0.0
         if limit and not self._uploading:
             late = self._counting_from + limit
             at = late if not at or late < at else at
@@ -113,16 +121,31 @@ class Forward:
     def _unreachable(self, failure: Failure) -> None:
         self._connection_made()
         if not self._over:
-            self._end()
-            self._finish.failed(self.exchange, failures.of_connect_failure(failure))
+            self._give_up(failures.of_connect_failure(failure))
 
     def _failed(self, failure: Failure) -> None:
         """Something of ours failed: the exchange is not left without an answer."""
-        log.failure("forwarding failed", failure, request_id=self.exchange.request.id)
-        if not self._over:
-            self._end()
-            self._drop_connection()
-            self._finish.internal_error(self.exchange)
+        exchange = self.exchange
+        log.failure("forwarding failed", failure, request_id=exchange.request.id)
+        # That this conversation is over does not say that the client was answered.
+        if exchange.answered or exchange.gone:
+            return
+        self._end()
+        self._drop_connection()
+        try:
+            self._finish.internal_error(exchange)
+        except Exception:
+            log.failure("a failed request could not be answered", request_id=exchange.request.id)
+            exchange.reset()
+
+    def _give_up(self, failed: Failed) -> None:
+        """It ends here, with that for an answer if none has begun."""
+        self._end()
+        self._drop_connection()
+        try:
+            self._finish.failed(self.exchange, failed)
+        except Exception:
+            self._failed(Failure())
 
     def _send(self, connection: UpstreamConnection) -> None:
         self._connection = connection
@@ -133,7 +156,7 @@ class Forward:
             self._deadline(exchange.started),
             no_body=exchange.request[1] == "HEAD",
             more=self._uploading,
-            switching=self._upgrade,
+            switching=self._upgrade or exchange.request.head.by_connection,
         )
         if self._uploading:
             connection.throttle(cast(IPushProducer, exchange))  # as a producer it is the body's flow
@@ -146,6 +169,9 @@ class Forward:
         if connection is not None and connection.alive:
             self._touch()
             connection.write(encode_chunk(data) if self.exchange.request.head.chunked else data)
+            # To ask costs a system call: not for bodies of one piece, nearly all that there are.
+            if self._left or not self.exchange.body_done:
+                self._left = self._untaken()
 
     def body_end(self) -> None:
         connection = self._connection
@@ -186,16 +212,23 @@ class Forward:
             return
         self._touch()
         self._throttling = True
+        self._head = b""  # once an answer has begun, nothing is sent again
         self._finish.upstream_head(exchange, head, data, end=False)
-        exchange.throttle(self._connection)  # type: ignore[arg-type]  # it is answering
+        exchange.throttle(self)
         if head.event_stream and not self._over:
             self._lasting = True
+            exchange.forget()
             self._finish.lasting.add(self)
 
     def answer_data(self, data: bytes) -> None:
         if not self._over:
             self._touch()
         self.exchange.send_data(data)
+        if self._clogged:
+            self._left = self._untaken()
+
+    def answer_interim(self) -> None:
+        self._touch()
 
     def answer_end(self, data: bytes, trailers: bytes) -> None:
         self._answer_over()
@@ -232,14 +265,13 @@ class Forward:
 
     def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
         connection, self._connection = self._connection, None
-        if self._over:
+        if self.exchange.answered or self.exchange.gone:
             return
         if untouched and connection is not None and connection.used > 1 and self._repeatable():
             # It was closing as we took it: nothing says that this request was seen (RFC 9112 §9.3.1).
             self._connect()
             return
-        self._end()
-        self._finish.failed(self.exchange, failed)
+        self._give_up(failed)
 
     def _repeatable(self) -> bool:
         """Whether the request may be sent again on a new connection: safe, and still at hand in full."""
@@ -248,6 +280,8 @@ class Forward:
 
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed, of this or of its connection."""
+        if self.exchange.answered or self.exchange.gone:
+            return
         complete = not self._uploading
         timeout = self.exchange.plan.route.timeout  # type: ignore[union-attr]  # the route step ran
         longest = self.exchange.generation.timeouts.stream
@@ -255,11 +289,48 @@ class Forward:
             failed = failures.too_long(request_complete=complete)
         elif timeout and complete and self._counting_from + timeout <= now:
             failed = failures.TIMEOUT
+        elif self._is_taken():
+            self._touch()
+            return
         else:
-            failed = failures.idle(request_complete=complete)
-        self._end()
-        self._drop_connection()
-        self._finish.failed(self.exchange, failed)
+            failed = failures.idle(request_complete=complete or not self._waits_for_body())
+        self._give_up(failed)
+
+    def _untaken(self) -> int:
+        """Bytes that the upstream has yet to take, and the client while it reads slowly."""
+        waiting = 0 if self._connection is None else unsent(self._connection.transport)
+        return waiting + self.exchange.unsent() if self._clogged else waiting
+
+    def _is_taken(self) -> bool:
+        """Whether somebody took of what was written before, though nothing came: buffers hold megabytes."""
+        before, self._left = self._left, self._untaken()
+        return self._left < before
+
+    def _waits_for_body(self) -> bool:
+        """Whether it is the client that has to go on: the upstream is there, and took what came until now."""
+        connection = self._connection
+        return connection is not None and not unsent(connection.transport)
+
+    # -- the flow of the answer
+
+    def pauseProducing(self) -> None:
+        if self._connection is not None:
+            self._connection.pauseProducing()
+            self._turn(clogged=True)
+
+    def resumeProducing(self) -> None:
+        if self._connection is not None:
+            self._connection.resumeProducing()
+            self._turn(clogged=False)
+
+    def _turn(self, *, clogged: bool) -> None:
+        """From now on something else has to move."""
+        self._clogged = clogged
+        self._left = self._untaken()
+        self._touch()
+
+    def stopProducing(self) -> None:
+        """The client is lost, which :meth:`exchange_lost` is told as well."""
 
     def _end(self) -> None:
         self._over = True

@@ -49,8 +49,8 @@ class Generation:
     """Counts up; what is remembered of callers carries it, so that nothing outlives its configuration."""
     run: Callable[[Sequence[IExchange]], None]
     """The chain of steps, for exchanges that began together."""
-    allows: Callable[[IExchange], bool]
-    """Whether an exchange that was let through would be now (DESIGN §7.7)."""
+    decide_again: Callable[[IExchange, Generation], bool]
+    """Whether an exchange that was let through would be by this generation (DESIGN §7.7)."""
     head_rules: HeadRules = field(default_factory=HeadRules)
     target_rules: TargetRules = field(default_factory=TargetRules)
     trust: Trust = NO_TRUST
@@ -58,6 +58,10 @@ class Generation:
     response_headers: ConfiguredHeaders = NO_HEADERS
     """Those of answers that belong to no route."""
     clusters: tuple[Cluster, ...] = ()
+
+    def allows(self, exchange: IExchange) -> bool:
+        """Whether an exchange that was let through, maybe by an older generation, would be now."""
+        return self.decide_again(exchange, self)
 
     def close(self) -> None:
         """Let go of idle upstream connections once no exchange of this generation needs them."""

@@ -26,6 +26,8 @@ _USUAL = frozenset((b"host", b"cookie"))
 _SAYS_NOTHING = frozenset((b"Connection: keep-alive", b"connection: keep-alive", b"Connection: Keep-Alive"))
 """What most clients say although HTTP/1.1 means it anyway."""
 _ONE_HOST = "a request names exactly one Host"
+_BY_CONNECTION = frozenset((b"ntlm", b"nego"))
+"""How the schemes begin that sign in whoever uses the connection (RFC 4559): NTLM, Negotiate, Nego2."""
 _CONNECTION_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 
@@ -37,6 +39,7 @@ class _Meaning(NamedTuple):
     close: bool = False
     upgrade: bytes | None = None
     expect_continue: bool = False
+    by_connection: bool = False
     trailers: bool = False
     """The client reads trailers (RFC 9110 §10.1.4)."""
     nominated: frozenset[bytes] = frozenset()
@@ -179,6 +182,7 @@ def _head(
         close=meaning.close,
         upgrade=meaning.upgrade,
         expect_continue=meaning.expect_continue,
+        by_connection=meaning.by_connection,
     )
 
 
@@ -194,6 +198,7 @@ def _meaning(index: dict[bytes, bytes], repeated: dict[bytes, list[bytes]]) -> _
         b"close" in tokens,
         _upgrade(tokens, values(b"upgrade")),
         _expect(values(b"expect")),
+        any(value[:4].lower() in _BY_CONNECTION for value in values(b"authorization")),
         b"trailers" in _tokens(values(b"te")),
         frozenset(alias(token) for token in tokens - _CONNECTION_OPTIONS if nominable(token)),
     )

@@ -8,10 +8,12 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from ..model import Request
+from ..transport import unsent
 from .chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
 from .exchange import BodySink, Exchange, Receiver
 
 if TYPE_CHECKING:
+    from .client_address import Client, Trust
     from .downstream import DownstreamConnection
     from .generation import Generation
 
@@ -206,6 +208,16 @@ class Http1Exchange(Exchange):
     def unthrottle(self) -> None:
         if not self.answered and not self.gone:
             self._connection.unthrottle()
+
+    def unsent(self) -> int:
+        return unsent(self._connection.transport)
+
+    def client_by(self, trust: Trust) -> Client:
+        return self._connection.client_by(self.request.head, trust)
+
+    def forget(self) -> None:
+        self.request.head.memo.clear()
+        self._connection.forget()
 
     def reset(self) -> None:
         if not self.answered and not self.gone:

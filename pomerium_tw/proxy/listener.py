@@ -190,6 +190,6 @@ class Listener(Factory):
         self._drained = None
 
     def abort(self) -> None:
-        """End every connection at once."""
+        """End every connection now."""
         for connection in tuple(self._connections):
-            connection.cut("shutdown")
+            connection.part("shutdown")

@@ -109,7 +109,8 @@ class LongLived:
     def _decide_due(self) -> None:
         now = self._clock.seconds()
         due = self._due
-        while due and due[0][0] <= now:
+        # What lies further ahead than it ever does was put there before the clock was set back.
+        while due and not now < due[0][0] <= now + SPREAD_SECONDS:
             lasting = heappop(due)[2]
             self._waiting.remove(lasting)
             if lasting in self._all:

@@ -32,6 +32,8 @@ _DROPPED = frozenset(
 
 _EVENTS = b"text/event-stream"
 _LENGTH_ONLY = frozenset((b"content-length",))
+_BY_CONNECTION = re.compile(rb"(?i:(?:^|,)[ \t]*(?:ntlm|nego))")
+"""A challenge of a scheme that signs in whoever uses the connection (RFC 4559): NTLM, Negotiate, Nego2."""
 _NOT_NOMINABLE = frozenset(
     (b"content-length", b"content-type", b"content-encoding", b"set-cookie", b"location")
 )
@@ -51,7 +53,7 @@ class ResponseHead(NamedTuple):
     lines: bytes
     """Header lines that go downstream, the route's own among them; Content-Length when it is known."""
     length: int | None
-    """Declared body length in bytes."""
+    """Declared body length in bytes; 0 where the status allows no body."""
     chunked: bool
     reusable: bool
     """The connection may carry another request after this answer."""
@@ -125,28 +127,37 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
         elif lower == b"connection":
             tokens.update(token.strip(b" \t").lower() for token in value.split(b","))
     length, chunked = _framing(lengths, codings)
-    # A 204 has no content, not even none of a length (RFC 9110 §8.6).
-    dropped = rules.overwritten | (tokens - _NOT_NOMINABLE) | (_LENGTH_ONLY if status == 204 else frozenset())
+    # Neither has content, not even none of a length (RFC 9110 §8.6).
+    lengthless = _LENGTH_ONLY if status in (101, 204) else frozenset()
+    dropped = rules.overwritten | (tokens - _NOT_NOMINABLE) | lengthless
     rewritten = rules.rewritten if rules.rewrites else None
     passed = [
         line if rewritten is None else rewritten(lower, line, value)
         for lower, line, value in fields
         if alias(lower) not in _DROPPED and lower not in dropped and not rules.forbids(lower, value)
     ]
-    # HTTP/1.0 upstreams close unless they say otherwise; so does an answer that ends with its connection.
-    kept = b"close" not in tokens and (match[1] == b"1" or b"keep-alive" in tokens)
+    # HTTP/1.0 upstreams close unless they say otherwise, and know no chunks (RFC 9112 §6.1).
+    kept = b"close" not in tokens and (match[1] == b"1" or (b"keep-alive" in tokens and not chunked))
+    if status == 204 and (chunked or length):
+        # It announces what it cannot have: if that comes, it is no answer to our next request.
+        kept = False
     passed.append(rules.added)
     return ResponseHead(
         status,
         match[2] + b" " + (match[3] or b""),
         b"".join(passed),
-        length,
+        0 if status in (204, 304) else length,
         chunked,
-        kept,
+        kept and not _signs_in(fields),
         any(
             name == b"content-type" and value[: len(_EVENTS)].lower() == _EVENTS for name, _, value in fields
         ),
     )
+
+
+def _signs_in(fields: list[tuple[bytes, bytes, bytes]]) -> bool:
+    """Whether the upstream may take all that comes on this connection for one caller's."""
+    return any(name == b"www-authenticate" and _BY_CONNECTION.search(value) for name, _, value in fields)
 
 
 def _framing(lengths: list[bytes], codings: list[bytes]) -> tuple[int | None, bool]:

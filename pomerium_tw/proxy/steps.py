@@ -31,6 +31,9 @@ log = Logger("pomerium.proxy")
 
 MAX_HEAD_MEMO = 32
 """Entries that one header block's memo may hold."""
+MAX_HEAD_MEMO_BYTES = 32 * 1024
+"""Bytes that its lines for upstreams may have together, all counted as long as those that are added; those of
+one upstream may be longer if they are alone."""
 
 _ABOUT_SERVER = Reply(200, ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),))
 _ANYWHERE = ASSET_PATHS.union(("/ping", "/healthz", "/.well-known/pomerium/jwks.json"))
@@ -249,8 +252,8 @@ class ForwardStep:
             return _rejected(request)
         # While nothing that they are made of has changed, the lines are those that this head had before.
         known = head.memo.get(endpoint)
-        if known is not None and known[0] is exchange.identity and known[1] > exchange.started:
-            lines = known[2]
+        if known is not None and known[0] is exchange.identity and known[1] <= exchange.started < known[2]:
+            lines = known[3]
         else:
             proof = self._headers.unproved(request, plan.route, exchange.identity)
             if proof is not None:
@@ -320,13 +323,14 @@ class ForwardStep:
         self, exchange: IExchange, plan: RoutePlan, endpoint: Endpoint, proof: Proof | None = None
     ) -> bytes:
         request, identity = exchange.request, exchange.identity
-        own, until = self._headers.lines(request, plan.route, identity, proof)
+        own, since, until = self._headers.lines(request, plan.route, identity, proof)
         lines = plan.lines(request, endpoint.upstream, request.forwarded_for, own)
         memo = request.head.memo
         if not plan.lines_by_path:
-            if len(memo) >= MAX_HEAD_MEMO:
-                memo.clear()
-            memo[endpoint] = (identity, until, lines)
+            # The newest goes first: of endpoints that take turns, those that still find room then stay.
+            while memo and (len(memo) >= MAX_HEAD_MEMO or (len(memo) + 1) * len(lines) > MAX_HEAD_MEMO_BYTES):
+                memo.popitem()
+            memo[endpoint] = (identity, since, until, lines)
         return lines
 
 

@@ -7,10 +7,14 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ..transport import when_set_back
+
 log = Logger("pomerium.proxy")
 
 SWEEP_SECONDS = 1.0
 """Deadlines are kept to within this."""
+MARKS = 60.0
+"""Deadlines up to this say something else than a time (see :mod:`.upstream`)."""
 
 
 class Waiting(Protocol):
@@ -31,23 +35,26 @@ class Sweep:
         self._clock = clock
         self._waiting: set[Waiting] = set()
         self._timer: IDelayedCall | None = None
-        self._looked_at = 0.0
         self.add = self._waiting.add
         self.discard = self._waiting.discard
 
     def start(self) -> None:
-        self._timer = self._clock.callLater(SWEEP_SECONDS, self._look)
+        when_set_back(self._clock).append(self._set_back)
+        self._look_soon()
 
     def stop(self) -> None:
+        told = when_set_back(self._clock)
+        if self._set_back in told:
+            told.remove(self._set_back)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
+    def _look_soon(self) -> None:
+        self._timer = self._clock.callLater(SWEEP_SECONDS, self._look)
+
     def _look(self) -> None:
-        self.start()
+        self._look_soon()
         now = self._clock.seconds()
-        if now < self._looked_at:
-            self._set_back(now)
-        self._looked_at = now
         due = [each for each in self._waiting if 0 < each.deadline <= now]
         for waiting in due:
             # Ending one may have ended another, or set it going again.
@@ -58,10 +65,8 @@ class Sweep:
             except Exception:
                 log.failure("ending what had waited too long failed")
 
-    def _set_back(self, now: float) -> None:
+    def _set_back(self, seconds: float) -> None:
         """The wall clock was set back: nobody is waited for the longer for it."""
-        seconds = self._looked_at + SWEEP_SECONDS - now
         for each in self._waiting:
-            # What is due before the last look was set after the step, or is a mark (see :mod:`.upstream`).
-            if each.deadline > self._looked_at:
+            if each.deadline > MARKS:
                 each.deadline -= seconds

@@ -10,6 +10,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..transport import unsent
 from .exchange import IExchange
 from .sweep import Sweep
 
@@ -117,10 +118,12 @@ class TunnelEnd:
     def pauseProducing(self) -> None:
         if not self.finished:
             self.transport.pauseProducing()
+            self._tunnel.turned()
 
     def resumeProducing(self) -> None:
         if not self.finished:
             self.transport.resumeProducing()
+            self._tunnel.turned()
 
     def stopProducing(self) -> None:
         """The other connection is lost, which the tunnel is told as well."""
@@ -136,6 +139,7 @@ class Tunnel:
     __slots__ = (
         "_ended",
         "_idle",
+        "_left",
         "_limit",
         "_now",
         "_sweep",
@@ -163,6 +167,8 @@ class Tunnel:
         self._idle = plan.route.idle_timeout
         limits = [each for each in (plan.route.timeout, exchange.generation.timeouts.stream) if each]
         self._limit = exchange.started + min(limits) if limits else 0.0
+        self._left = 0
+        """Bytes that the sides had yet to take when one of them last stopped or began to keep up."""
         self.closing = False
         """Nothing more is taken from either side."""
         self.deadline = 0.0
@@ -192,6 +198,12 @@ class Tunnel:
         if end is self.upstream:
             self.exchange.sent += count
         if self._idle:
+            self._touch()
+
+    def turned(self) -> None:
+        """A side reads slower than it is sent, or has caught up: something else has to move from now on."""
+        if self._idle and not self.closing:
+            self._left = self._untaken()
             self._touch()
 
     def half_closed(self, end: TunnelEnd) -> None:
@@ -238,9 +250,20 @@ class Tunnel:
             self.deadline = 0.0
             self.client.abort()
             self.upstream.abort()
+        elif 0 < self._limit <= now:
+            self.close("max_duration_timeout")
+        elif self._is_taken():
+            self._touch()
         else:
-            late = 0 < self._limit <= now
-            self.close("max_duration_timeout" if late else "stream_idle_timeout")
+            self.close("stream_idle_timeout")
+
+    def _untaken(self) -> int:
+        return unsent(self.client.transport) + unsent(self.upstream.transport)
+
+    def _is_taken(self) -> bool:
+        """Whether a side took of what was written before, though nothing came: buffers hold megabytes."""
+        before, self._left = self._left, self._untaken()
+        return self._left < before
 
     def _touch(self) -> None:
         """The next deadline: no silence past the idle time-out, nothing at all past the other ones."""

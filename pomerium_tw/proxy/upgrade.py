@@ -121,8 +121,9 @@ def accepted(request: Request, block: bytes) -> bool:
     granted = [value.lower() for value in found.get(b"upgrade", ())]
     if b"upgrade" not in (option.strip(b" \t") for option in options) or granted != [request.head.upgrade]:
         return False
-    if b"content-length" in found or b"transfer-encoding" in found:
-        # An interim answer has neither (RFC 9110 §8.6): who sends them means some other answer.
+    if found.get(b"content-length", [b"0"]) != [b"0"] or b"transfer-encoding" in found:
+        # An interim answer has neither (RFC 9110 §8.6): who sends them means some other answer. Some servers
+        # send a length of 0, which says nothing else than the 101 does.
         return False
     return request.head.upgrade != WEBSOCKET or found.get(b"sec-websocket-accept") == [_accept(request.head)]
 

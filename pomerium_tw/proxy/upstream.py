@@ -31,6 +31,8 @@ FREE_SECONDS = 60.0
 forgotten it by then."""
 _BEGIN = b"HTTP/1."
 """Of every answer."""
+CLOSE_SECONDS = 60.0
+"""How long a connection that we close may take to send what was written; the same two looks come to it."""
 _JUST_FREE = 1.0
 """A deadline long past: the next look of the sweep begins to count, and no request asks for the time."""
 
@@ -41,6 +43,9 @@ class Answer(TypingProtocol):
     def answer_head(self, head: ResponseHead, data: bytes, end: bool) -> None: ...
 
     def answer_data(self, data: bytes) -> None: ...
+
+    def answer_interim(self) -> None:
+        """A 1xx head came, which goes no further: the upstream is at work."""
 
     def answer_end(self, data: bytes, trailers: bytes) -> None:
         """The last of the body. The connection is not the answer's any more."""
@@ -117,7 +122,8 @@ class UpstreamConnection(Protocol):
         """Begin a request.
 
         ``no_body``: the answer has none whatever it says (HEAD). ``more``: body bytes follow.
-        ``switching``: it asks for an upgrade.
+        ``switching``: what it asks for is of the connection, not of the request alone: an upgrade, or signing
+        in by a scheme that holds from then on. No other request follows it.
         """
         self._answer = answer
         self._may_be_known = not switching
@@ -221,6 +227,7 @@ class UpstreamConnection(Protocol):
             return
         if self._interim > MAX_INTERIM:
             raise ResponseError("too many interim answers")
+        answer.answer_interim()
         if rest:
             self._head_received(answer, rest)
 
@@ -272,7 +279,8 @@ class UpstreamConnection(Protocol):
             # More than was announced: what was is passed on, and the connection never used again (SM-22).
             self.abort()
         elif head is None or not head.reusable or self._switching:
-            # An upstream that was asked for an upgrade may have it half done (SM-24, SS-04).
+            # An upstream that was asked for an upgrade may have it half done (SM-24, SS-04); and whoever
+            # signed in to a connection would lend their name to the next caller on it.
             self.close()
         elif self.alive:
             if self._paused:
@@ -295,9 +303,21 @@ class UpstreamConnection(Protocol):
         if answer is not None:
             answer.expired(now)
         elif deadline == _JUST_FREE:
-            self.deadline = now + FREE_SECONDS
-        else:
+            self.deadline = now + (FREE_SECONDS if self.alive else CLOSE_SECONDS)
+        elif self.alive:
             self.close()
+        else:
+            self.abort()
+
+    def catch_up(self) -> bool:
+        """Read what lies unread on a free connection; whether it is free still.
+
+        Over TLS only: one record is read at a time, so a second answer may lie behind the first (SM-23), but
+        so may a session ticket, which is nobody's answer.
+        """
+        transport: Any = self.transport
+        transport.catch_up()
+        return self.alive
 
     # -- the end
 
@@ -320,7 +340,9 @@ class UpstreamConnection(Protocol):
         answer.answer_failed(of_lost_connection(reason), untouched=untouched)
 
     def close(self) -> None:
+        """End when all that was written is sent, within :data:`CLOSE_SECONDS`."""
         self.alive = False
+        self.deadline = _JUST_FREE
         transport: Any = self.transport
         transport.loseConnection()
 

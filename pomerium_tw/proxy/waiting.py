@@ -7,9 +7,10 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from ..model import Peer
+from ..model import Head, Peer
 from ..transport import unsent
 from .body_rate import BodyWait
+from .client_address import Client, Trust, client_of
 from .closing import ClosingConnection
 from .failures import CLIENT_GONE, CLIENT_HALF_CLOSED, CLIENT_STALLED, Failed
 from .head import HeadError
@@ -43,6 +44,14 @@ class WaitingConnection(ClosingConnection):
         """The connection's other end."""
         return self._reader.peer
 
+    def client_by(self, head: Head, trust: Trust) -> Client:
+        """Who asks with ``head``, when ``trust`` says which proxies are believed."""
+        return client_of(head, self.peer, self._listener.scheme, trust)
+
+    def forget(self) -> None:
+        """Nothing that is remembered of requests will be of use soon."""
+        self._reader.forget()
+
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed."""
         exchange = self._exchange
@@ -50,6 +59,7 @@ class WaitingConnection(ClosingConnection):
         if self._last is not None:
             self._look_at_last(self._last, now)
         elif self._uptake is not None and not waiting_for_body and self._uptake.goes_on(self.transport):
+            self.forget()
             self._deadline_in(FLUSH_SECONDS)
         elif self._ended:
             self.abort()

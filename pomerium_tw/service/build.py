@@ -40,6 +40,7 @@ from ..proxy import (
 from ..session import SessionTokens, owned_cookie_pattern
 from ..tls import ServerCertificate, TLSError, TrustRoots
 from ..token import AssertionSigner, SignedURLs, SigningKeyError, SigningKeys
+from .certificate_dates import out_of_date
 from .parts import Parts
 from .policies import Policies
 from .provider import Provider
@@ -58,10 +59,12 @@ class DryBuild:
     trust: TrustRoots
     certificates: tuple[ServerCertificate, ...]
     signing_keys: SigningKeys
+    warnings: tuple[Problem, ...]
+    """What building finds beside those of loading."""
 
     @classmethod
     def of(cls, loaded: Loaded, secrets: Secrets, now: Callable[[], float] = time.time) -> DryBuild:
-        """``now``: seconds since the epoch, for policies.
+        """``now``: seconds since the epoch, for policies and the dates of certificates.
 
         Raises ConfigError with everything that a dry build finds wrong (DESIGN §7.9).
         """
@@ -71,7 +74,7 @@ class DryBuild:
         certificates = []
         for path, pair in zip(_certificate_paths(settings), settings.certificate_pairs, strict=True):
             try:
-                certificates.append(ServerCertificate.load(pair.chain, pair.key))
+                certificates.append((loaded.span(*path), ServerCertificate.load(pair.chain, pair.key)))
             except TLSError as error:
                 problems.append(Problem(loaded.span(*path), str(error)))
         trust, signing_keys = TrustRoots(), None
@@ -90,10 +93,12 @@ class DryBuild:
         except SigningKeyError as error:
             key = "signing_key_file" if settings.signing_key_file else "signing_key"
             problems.append(Problem(loaded.span(key), str(error)))
+        warnings = (*policies.check.warnings, *out_of_date(certificates, now()))
         if problems or signing_keys is None:
-            said = (*loaded.warnings, *loaded.left_out, *policies.check.warnings)
+            said = (*loaded.warnings, *loaded.left_out, *warnings)
             raise ConfigError(sorted(problems, key=_place), said)
-        return cls(loaded, policies, provider, trust, tuple(certificates), signing_keys)
+        loaded_certificates = tuple(certificate for _span, certificate in certificates)
+        return cls(loaded, policies, provider, trust, loaded_certificates, signing_keys, warnings)
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
@@ -215,7 +220,7 @@ class _Builder:
         return Generation(
             number=self._number,
             run=chain.run,
-            allows=Again(router, parts.identities, authorizer, cookie_name).allows,
+            decide_again=Again(router, parts.identities, authorizer, cookie_name).allows,
             head_rules=HeadRules(
                 own_cookies=own_cookies,
                 owned_names=frozenset(alias(name.encode("ascii")) for name in settings.jwt_claims_headers),

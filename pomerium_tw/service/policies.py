@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from policy_grammar import Path, Policy, PolicySyntaxError, Span, did_you_mean, parse_data
 
@@ -27,6 +28,8 @@ class Policies:
         self.compiled: dict[str, CompiledPolicy] = {}
         """Route id → policy."""
         self._named: dict[str, Policy] = {}
+        self._alike: dict[tuple[int, ...], CompiledPolicy] = {}
+        """By the flags of a route and the ids of its policies' rules, which stand in what was compiled."""
         for file in settings.policy_files:
             for policy in self.check.read(file.path, file.text):
                 self._name(policy)
@@ -65,10 +68,53 @@ class Policies:
             policies=policies,
             span=self._loaded.span(*path),
         )
-        compiled = self.check.compile(merged)
+        compiled = self._compiled(route, policies, merged)
         if compiled is not None:
+            self._idle(path, route, policies)
             # Of equal routes, the first one takes the requests: its policy is the one that counts.
             self.compiled.setdefault(route.id, compiled)
+
+    def _compiled(
+        self, route: RouteSettings, policies: tuple[Policy, ...], merged: Policy
+    ) -> CompiledPolicy | None:
+        """Routes that differ in nothing but their place share what is costly: the function."""
+        flags = (
+            route.allow_public_unauthenticated_access,
+            route.cors_allow_preflight,
+            route.allow_any_authenticated_user,
+        )
+        lists = route.allowed_domains or route.allowed_idp_claims or route.allowed_users
+        if lists or not any(flags):
+            return self.check.compile(merged)
+        key = (*flags, *(id(rule) for policy in policies for rule in policy.rules))
+        if key in self._alike:
+            # Explanations name the place of the flag: each route keeps its own.
+            return replace(self._alike[key], policies=(merged,))
+        compiled = self.check.compile(merged)
+        if compiled is not None:
+            self._alike[key] = compiled
+        return compiled
+
+    def _idle(self, path: KeyPath, route: RouteSettings, policies: tuple[Policy, ...]) -> None:
+        """Allow rules beside a key that lets in all of theirs: they seem to restrict (spec/ppl §5)."""
+        wider = "allow_public_unauthenticated_access"
+        if not route.allow_public_unauthenticated_access:
+            wider = "allow_any_authenticated_user"
+            if not route.allow_any_authenticated_user:
+                return
+        allows = [rule for policy in policies for rule in policy.rules if rule.action == "allow"]
+        idle = bool(allows) and (
+            route.allow_public_unauthenticated_access or self.check.asks_for_session(allows)
+        )
+        found = (
+            ("policy", idle, "the allow rules let in nobody"),
+            ("allowed_idp_claims", bool(route.allowed_idp_claims), "allowed_idp_claims lets in nobody"),
+        )
+        for key, told, what in found:
+            if told:
+                message = f"{what} who is not let in already: {wider} is set"
+                hint = f"remove {wider}, or deny those who must stay out in a deny rule"
+                self.check.surprise(PolicySyntaxError(message, self._loaded.span(*path, key), hint))
 
     def _policies_of(self, path: KeyPath, route: RouteSettings) -> tuple[Policy, ...]:
         policy = route.policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,16 @@ from twisted.logger import Logger
 from policy_grammar import NOWHERE, Criterion, Policy, PolicySyntaxError, Rule
 
 from ..config import Problem, read_policy_file
-from ..policy import STRICT, CompiledPolicy, Environment, ICriterion, compile_policy, prepare, surprises
+from ..policy import (
+    STRICT,
+    CompiledPolicy,
+    Environment,
+    ICriterion,
+    asks_for_session,
+    compile_policy,
+    prepare,
+    surprises,
+)
 from .criteria import installed_criteria
 
 log = Logger("pomerium.policy")
@@ -41,6 +50,8 @@ class PolicyCheck:
         self._compiled: dict[tuple[int, ...], CompiledPolicy | None] = {}
         self._looked_at: dict[int, Rule] = {}
         """Rules by their id, which they keep for as long as they stand here."""
+        self._asking: dict[tuple[int, ...], tuple[Sequence[Rule], bool]] = {}
+        """By the ids of rules, which stay theirs since the rules stand here."""
 
     @property
     def problems(self) -> list[Problem]:
@@ -84,7 +95,7 @@ class PolicyCheck:
         if faulty:
             return None
         for each in surprises([replace(policy, rules=tuple(fresh))], self.criteria, self.environment):
-            self._add(self._surprising, PolicySyntaxError(each.message, each.span, each.hint))
+            self.surprise(PolicySyntaxError(each.message, each.span, each.hint))
         return compile_policy([policy], self.criteria, self.environment, on_error=_criterion_failed)
 
     def _good(self, criterion: Criterion) -> bool:
@@ -94,6 +105,17 @@ class PolicyCheck:
             self.report(error)
             return False
         return True
+
+    def asks_for_session(self, rules: Sequence[Rule]) -> bool:
+        """Whether it is sure that none of these allow rules, which are without faults, holds without one."""
+        key = tuple(id(rule) for rule in rules)
+        if key not in self._asking:
+            self._asking[key] = (rules, asks_for_session(rules, self.criteria, self.environment))
+        return self._asking[key][1]
+
+    def surprise(self, surprise: PolicySyntaxError) -> None:
+        """Note what a policy means and does not seem to."""
+        self._add(self._surprising, surprise)
 
     def report(self, error: PolicySyntaxError) -> None:
         """Note a fault."""

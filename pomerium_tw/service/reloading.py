@@ -9,8 +9,12 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
+from twisted.internet.interfaces import IDelayedCall
 
-from ..config import Loaded, Problem, Settings
+from ..config import ConfigError, Loaded, Problem, Settings
+
+RELOAD_SECONDS = 1.0
+"""Shortest time between two reloads, for the traffic: nothing is answered during one."""
 
 KEPT = (
     "address",
@@ -57,6 +61,16 @@ def kept_of(running: Settings, loaded: Loaded) -> tuple[Loaded, tuple[Problem, .
     return replace(loaded, settings=newer.model_copy(update=kept)), said
 
 
+def keep_routes(running: Settings, newer: Loaded) -> None:
+    """Raises ConfigError where a newer configuration is without any route.
+
+    That is a file in the moment in which it is being written more often than it is anybody's wish.
+    """
+    if running.all_routes and not newer.settings.all_routes:
+        hint = "the running configuration has some; to go on without any, start anew"
+        raise ConfigError((Problem(newer.span("routes"), "the configuration holds no routes", hint),))
+
+
 def _shown(value: Any) -> Any:
     """Secrets compare by identity alone; here it is their content that counts."""
     reveal = getattr(value, "reveal", None)
@@ -72,28 +86,55 @@ def _shown(value: Any) -> Any:
 
 
 class HangUp:
-    """Calls back, in the reactor, when the process gets SIGHUP."""
+    """Calls back, in the reactor, when the process gets SIGHUP; once for all that come before it does so.
+
+    A process of our own blocks the signal as it begins, so that it does not end by it. One that comes then
+    is heard when this starts; those that come after the end of this are ignored.
+    """
 
     def __init__(self, reactor: Any, heard: Callable[[], object]) -> None:
         self._reactor = reactor
         self._heard = heard
         self._before: Any = None
+        self._blocked = False
+        """The signal was blocked before: the process is our own."""
         self._listens = False
+        self._asked: IDelayedCall | None = None
+        self._rests_until = 0.0
+        """No call before that (seconds since the epoch)."""
 
     def start(self) -> None:
         """Elsewhere than in the main thread there is nothing to be heard, and nothing happens."""
         if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
             self._before = signal.signal(signal.SIGHUP, self._signalled)
             self._listens = True
+            self._blocked = signal.SIGHUP in signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
 
     def stop(self) -> None:
         if self._listens:
             # None: the handler was not one of Python's, and cannot be put back.
-            signal.signal(signal.SIGHUP, signal.SIG_DFL if self._before is None else self._before)
+            before = signal.SIG_DFL if self._before is None else self._before
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if self._blocked else before)
             self._listens = False
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.cancel()
 
     def _signalled(self, *_arguments: object) -> None:
-        self._reactor.callFromThread(self._heard)
+        self._reactor.callFromThread(self._ask)
+
+    def _ask(self) -> None:
+        if self._listens and self._asked is None:
+            rest = self._rests_until - self._reactor.seconds()
+            # A clock that was set back makes nobody wait the longer.
+            self._asked = self._reactor.callLater(min(max(rest, 0.0), RELOAD_SECONDS), self._call)
+
+    def _call(self) -> None:
+        self._asked = None
+        try:
+            self._heard()
+        finally:
+            self._rests_until = self._reactor.seconds() + RELOAD_SECONDS
 
 
 def lines_of(problems: tuple[Problem, ...]) -> Iterator[str]:

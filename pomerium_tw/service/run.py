@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,12 +22,13 @@ from ..databroker import StoreUnavailable
 from ..proxy import Admission, Listener, RedirectListener
 from ..telemetry import LineWriter, LogThread
 from ..tls import ServerContexts, fallback_certificate
-from ..transport import ServerTLS, listen, turn_end_of
+from ..transport import STOPPED_AGAIN, ServerTLS, listen, turn_end_of
 from . import garbage
+from .beforehand import load_beforehand
 from .build import DryBuild, build_generation
 from .limits import allow_descriptors, connection_limits
 from .parts import Parts
-from .reloading import HangUp, kept_of, lines_of
+from .reloading import HangUp, keep_routes, kept_of, lines_of
 from .secrets import Secrets
 
 log = Logger("pomerium.service")
@@ -47,13 +49,13 @@ class Findings(NamedTuple):
     warnings: tuple[Problem, ...]
 
 
-def check(loaded: Loaded) -> Findings:
-    """What loading and a dry build have to say of a configuration (DESIGN §7.9)."""
+def check(loaded: Loaded, now: Callable[[], float] = time.time) -> Findings:
+    """What loading and a dry build have to say of a configuration (DESIGN §7.9). ``now``: as in DryBuild."""
     try:
-        dry = DryBuild.of(loaded, Secrets.of(loaded.settings))
+        dry = DryBuild.of(loaded, Secrets.of(loaded.settings), now)
     except ConfigError as error:
         return Findings(error.problems, error.warnings)
-    return Findings((), (*loaded.warnings, *loaded.left_out, *dry.policies.check.warnings))
+    return Findings((), (*loaded.warnings, *loaded.left_out, *dry.warnings))
 
 
 def make_service(
@@ -89,9 +91,10 @@ class PomeriumService(Service):
         self._hang_up = HangUp(reactor, self.reload)
         self._reactor = reactor
         self._writer = writer
+        load_beforehand()
         self._parts = Parts.make(loaded.settings, reactor, writer)
         dry = DryBuild.of(loaded, self._parts.secrets, reactor.seconds)
-        self._policy_warnings = dry.policies.check.warnings
+        self._build_warnings = dry.warnings
         self._generation = build_generation(dry, self._parts, 1)
         parts = self._parts
         parts.lasting.decide = lambda exchange: self._generation.allows(exchange)
@@ -134,7 +137,7 @@ class PomeriumService(Service):
     def startService(self) -> None:
         super().startService()
         garbage.look_seldom()
-        for warning in (*self._loaded.warnings, *self._loaded.left_out, *self._policy_warnings):
+        for warning in (*self._loaded.warnings, *self._loaded.left_out, *self._build_warnings):
             log.warn("{warning}", warning=warning)
         self._listen()
         allow_descriptors(self._admission.limits)
@@ -147,10 +150,12 @@ class PomeriumService(Service):
         """Read the configuration again and decide by it from the next request on; SIGHUP does the same.
 
         Requests under way end as they began. A configuration with problems changes nothing: they are logged
-        and given back. Keys of what is made once for a process keep their values until the next start.
+        and given back. That it has no routes any more is one. Keys of what is made once for a process keep
+        their values until the next start.
         """
         try:
             loaded, kept = kept_of(self._loaded.settings, self._source())
+            keep_routes(self._loaded.settings, loaded)
             dry = DryBuild.of(loaded, self._parts.secrets, self._reactor.seconds)
         except ConfigError as error:
             for line in lines_of(error.problems):
@@ -165,7 +170,7 @@ class PomeriumService(Service):
         before.close()
         self._parts.lasting.all_changed()
         garbage.settle()
-        for line in lines_of((*loaded.warnings, *kept, *dry.policies.check.warnings)):
+        for line in lines_of((*loaded.warnings, *kept, *dry.warnings)):
             log.warn("reload: {warning}", warning=line)
         log.info(
             "reloaded, generation {number}, routes: {count}",
@@ -200,12 +205,17 @@ class PomeriumService(Service):
                 self._listener,
                 tls=self._tls,
                 proxy_protocol=settings.use_proxy_protocol,
+                not_accepted=self._admission.not_accepted,
             )
             log.info("listening on {address.host}, port {address.port}", address=self._port.getHost())
         redirect = settings.http_redirect_addr
         if redirect is not None and self._redirect_port is None:
             self._redirect_port = _listen(
-                self._reactor, redirect, self._redirects, proxy_protocol=settings.use_proxy_protocol
+                self._reactor,
+                redirect,
+                self._redirects,
+                proxy_protocol=settings.use_proxy_protocol,
+                not_accepted=self._admission.not_accepted,
             )
             address = self._redirect_port.getHost()
             log.info("redirecting to HTTPS on {address.host}, port {address.port}", address=address)
@@ -227,11 +237,7 @@ class PomeriumService(Service):
             if stopped is not None:
                 await stopped
         self._redirects.abort()
-        try:
-            await self._listener.drain().addTimeout(GRACE_SECONDS, self._reactor)
-        except defer.TimeoutError:
-            log.warn("exchanges that take longer than {grace:g} seconds are cut", grace=GRACE_SECONDS)
-            self._listener.abort()
+        await self._let_end()
         self._generation.close()
         parts = self._parts
         parts.sweep.stop()
@@ -244,6 +250,21 @@ class PomeriumService(Service):
         await parts.store.stop()
         await parts.threads.close()
         self._writer.flush()
+
+    async def _let_end(self) -> None:
+        """What is under way has GRACE_SECONDS, unless the process is told to stop once more."""
+        draining = self._listener.drain()
+        again = self._reactor.addSystemEventTrigger("during", STOPPED_AGAIN, draining.cancel)
+        try:
+            await draining.addTimeout(GRACE_SECONDS, self._reactor)
+        except defer.CancelledError:
+            log.warn("told again to stop: exchanges under way are cut")
+            self._listener.abort()
+            return
+        except defer.TimeoutError:
+            log.warn("exchanges that take longer than {grace:g} seconds are cut", grace=GRACE_SECONDS)
+            self._listener.abort()
+        self._reactor.removeSystemEventTrigger(again)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()

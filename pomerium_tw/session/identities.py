@@ -72,11 +72,18 @@ class Identities:
             and self._mirror.available
         ):
             return known[0]
+        first = True
         for value in cookie_values(head.cookie, cookie_name):
-            identity = self.from_handle_text(value, host, idp_id)
+            handle = self._good(value, host, idp_id)
+            if handle is None:
+                continue
+            identity = self._caller(handle)
             if identity is not ANONYMOUS:
-                head.memo[self] = (identity, self._version, identity.expires_at, cookie_name, idp_id)
+                if first:
+                    head.memo[self] = (identity, self._version, identity.expires_at, cookie_name, idp_id)
                 return identity
+            # Its session may come yet, and would go before what is found behind it.
+            first = False
         return ANONYMOUS
 
     def from_handle_text(self, text: str, host: str, idp_id: str) -> Identity:
@@ -84,13 +91,22 @@ class Identities:
 
         Raises StoreUnavailable while the mirror's records cannot be trusted.
         """
+        handle = self._good(text, host, idp_id)
+        return ANONYMOUS if handle is None else self._caller(handle)
+
+    def _good(self, text: str, host: str, idp_id: str) -> SessionHandle | None:
+        """The handle, if it was issued for host and provider; what the text says, this stays."""
         handle = self._read(text)
         if (
             handle is None
             or not handle.good_at(host)
             or (handle.idp_id and idp_id and handle.idp_id != idp_id)
         ):
-            return ANONYMOUS
+            return None
+        return handle
+
+    def _caller(self, handle: SessionHandle) -> Identity:
+        """Whose session it is now."""
         if not self._mirror.available:
             # What was built from a copy that is no longer trusted must not answer either.
             raise StoreUnavailable("sessions cannot be checked: the databroker's copy is not available")

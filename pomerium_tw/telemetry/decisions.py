@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quote
+from typing import Any
 
-from ..model import MAX_MEMO, Decision, Identity, Request, Route, Session
+from ..model import ANONYMOUS, MAX_MEMO, Decision, Identity, Request, Route, Session
 from .access import clip, escaped, escaped_query, header_fragment
 from .lines import LineWriter
 from .stamp import Stamp
@@ -139,13 +140,13 @@ class DecisionLog:
             "ending": self._ending,
         }
         line = Line(
-            "now, request, route, identity, decision",
+            "now, request, route, identity, decision, memo",
             "request_id, method, _, target, _, peer, *_ = request",
             '{{"level":"info","time":"{stamp(now)}","message":"authorize check","service":"authorize"',
             _MOVING,
             _STANDING,
             _remembered,
-            "request, route, identity",
+            "request, route, identity, memo",
             names,
         )
         end = "{ending(decision)}}}" if headers is None else "{headers(request.head)}{ending(decision)}}}"
@@ -153,11 +154,21 @@ class DecisionLog:
         self._endings: dict[int, tuple[Decision, str]] = {}
 
     def record(
-        self, now: float, request: Request, route: Route, identity: Identity, decision: Decision
+        self,
+        now: float,
+        request: Request,
+        route: Route,
+        identity: Identity,
+        decision: Decision,
+        *,
+        memo: dict[Any, Any],
     ) -> None:
+        """``now``: seconds since the epoch. ``memo``: the caller's own; for ANONYMOUS one that lives as long
+        as the routes do, and grows with their number.
+        """
         if not self._enabled:
             return
-        self._later(self._line, now, request, route, identity, decision)
+        self._later(self._line, now, request, route, identity, decision, memo)
 
     def _ending(self, decision: Decision) -> str:
         """Values and reasons. Decisions are shared: the entry keeps its decision, and so its id, alive."""
@@ -170,16 +181,15 @@ class DecisionLog:
         return ending
 
 
-def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity], str]:
-    """Standing fields as one text, which the caller's identity remembers for each route."""
+def _remembered(names: tuple[str, ...]) -> Callable[[Request, Route, Identity, dict[Any, Any]], str]:
+    """Standing fields as one text, which ``memo`` remembers of the caller for each route."""
 
-    def text(request: Request, route: Route, identity: Identity) -> str:
-        memo = identity.memo
+    def text(request: Request, route: Route, identity: Identity, memo: dict[Any, Any]) -> str:
         key = (text, route.id, route.checksum)
         found: str | None = memo.get(key)
         if found is None:
             found = "".join([_STANDING[name](request, route, identity) for name in names])
-            if len(memo) >= MAX_MEMO:
+            if len(memo) >= MAX_MEMO and identity is not ANONYMOUS:
                 memo.clear()
             memo[key] = found
         return found

@@ -69,6 +69,9 @@ def start_logging(writer: LineWriter, level: str = "info") -> None:
     predicate = LogLevelFilterPredicate(_LEVELS[level])
     predicate.setLogLevelForNamespace("twisted.internet.protocol.Factory", LogLevel.warn)
     predicate.setLogLevelForNamespace("twisted.web.client", LogLevel.warn)
+    # Three lines for each connection that cannot be accepted for want of descriptors, thousands in a second.
+    predicate.setLogLevelForNamespace("twisted.internet.tcp.Port", LogLevel.warn)
+    predicate.setLogLevelForNamespace("pomerium_tw.transport.eager.EagerPort", LogLevel.warn)
     globalLogBeginner.beginLoggingTo(
         [FilteringLogObserver(JSONObserver(writer), [predicate])], redirectStandardIO=False
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import socket
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -31,6 +32,9 @@ from .errors import TLSError
 from .trust import TrustRoots, client_context
 
 log = Logger("pomerium.tls")
+
+_ONE_LABEL = re.compile(rb"\*\.[a-z0-9_-]+")
+"""A wildcard before a single label."""
 
 
 def client_connection(name: str, trust: TrustRoots | None) -> ClientConnection:
@@ -100,10 +104,7 @@ class ClientConnection:
 
 
 def _names_of(certificate: x509.Certificate) -> list[DNSPattern | IPAddressPattern]:
-    """The hosts that a certificate names, less those that stand for no host: the others hold without them.
-
-    ``*.lan`` beside ``nas.lan`` is no wildcard that anybody should believe, and common inside companies.
-    """
+    """The hosts that a certificate names, less those that stand for no host: the others hold without them."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -115,8 +116,18 @@ def _names_of(certificate: x509.Certificate) -> list[DNSPattern | IPAddressPatte
     ]
     for name in names.get_values_for_type(x509.DNSName):
         with contextlib.suppress(CertificateError):
-            found.append(DNSPattern.from_bytes(name.encode("utf-8")))
+            found.append(_pattern_of(name.encode("utf-8").lower()))
     return found
+
+
+def _pattern_of(name: bytes) -> DNSPattern:
+    """Raises CertificateError for what stands for no host.
+
+    ``*.internal`` is the name of many a host inside companies, and Go and Envoy take it. The library does
+    not, for the sake of names like ``*.com``, which no public authority may sign (CA/Browser Forum, Baseline
+    Requirements §3.2.2.6).
+    """
+    return DNSPattern(name) if _ONE_LABEL.fullmatch(name) else DNSPattern.from_bytes(name)
 
 
 @functools.cache

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import main, tcp
+from twisted.python.failure import Failure
 
-from .gathering import Gathering
+from .gathering import HELD, ROOM, Gathering
 from .last_words import LastWords
 
 SHORT_READ = 32 * 1024
@@ -19,7 +20,8 @@ Each read is given a buffer of this size first. From 128 KiB on, getting one cos
 than the rest of the read (measured: the memory is mapped and unmapped each time).
 """
 LONG_READ = 512 * 1024
-"""Bytes read in one go once a read was full: large bodies move in few steps.
+"""Bytes read in one go at most. Each full read is followed by one twice as large: large bodies move in few
+steps. While more waits to be sent than there is :data:`.gathering.ROOM` for, reads are short.
 
 Twice as large as 256 KiB moved half as much again (15 to 22 times 100 MB a second); 1 MiB was no faster.
 """
@@ -32,8 +34,11 @@ class _Eager(Gathering):
     _deaf = False
 
     def doRead(self: Any) -> Any:
+        size = self._read_size
+        if size != SHORT_READ and HELD.size > ROOM:
+            size = self._read_size = SHORT_READ
         try:
-            data = self.socket.recv(self._read_size)
+            data = self.socket.recv(size)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
@@ -41,9 +46,10 @@ class _Eager(Gathering):
         if not data:
             # A write that failed took the system's error with it: this end looks like a clean one.
             return main.CONNECTION_LOST if self._deaf else main.CONNECTION_DONE
-        if len(data) == self._read_size:
-            self._read_size = LONG_READ
-        elif self._read_size != SHORT_READ and len(data) < SHORT_READ:
+        if len(data) == size:
+            if size != LONG_READ:
+                self._read_size = 2 * size
+        elif size != SHORT_READ and len(data) < SHORT_READ:
             self._read_size = SHORT_READ
         return self.protocol.dataReceived(data)
 
@@ -72,6 +78,17 @@ class EagerPort(tcp.Port):
     transport = EagerServer
 
 
-class EagerConnector(tcp.Connector):
+class Forgetful:
+    """Mixed in before a Twisted connector. It and a lost connection would keep each other until the garbage
+    collector comes by."""
+
+    transport: Any
+
+    def connectionLost(self: Any, reason: Failure) -> None:
+        self.transport = None  # as Twisted does where connecting fails
+        super().connectionLost(reason)  # type: ignore[misc]  # the class that this is mixed into
+
+
+class EagerConnector(Forgetful, tcp.Connector):
     def _makeTransport(self) -> EagerClient:
         return EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IHostResolution, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer, providedBy
 
 CONNECT_SECONDS = 10.0
-"""Longest that connecting may take (spec/proxy §2.7)."""
+"""Longest that connecting may take, looking the name up included (spec/proxy §2.7)."""
 
 
 def is_localhost_name(host: str) -> bool:
@@ -32,8 +34,7 @@ def client_endpoint(
         return TCP4ClientEndpoint(reactor, literal, port, timeout)
     if ":" in literal:
         return TCP6ClientEndpoint(reactor, literal, port, timeout)
-    named: IStreamClientEndpoint = HostnameEndpoint(reactor, host, port, timeout)
-    return named
+    return NameEndpoint(reactor, host, port, timeout)
 
 
 @implementer(IStreamClientEndpoint)
@@ -54,3 +55,64 @@ class LoopbackEndpoint:
             return second.addErrback(lambda _also_failed: failure)
 
         return connecting.addErrback(try_second)
+
+
+@implementer(IStreamClientEndpoint)
+class NameEndpoint:
+    """Any name: the first of its addresses that answers (RFC 8305), with one time limit for everything.
+
+    The limit of Twisted's own endpoint is for each address, and for looking the name up it has none.
+    """
+
+    def __init__(self, reactor: Any, host: str, port: int, timeout: float) -> None:
+        self._reactor = reactor
+        self._host = host
+        self._timeout = timeout
+        self._asking = _Asking(reactor)
+        self._any = HostnameEndpoint(self._asking, host, port, timeout)
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Fails with DNSLookupError for the name, in time or not, or as the first address did."""
+        connecting: Deferred[IProtocol] = self._any.connect(protocolFactory)
+        resolution = self._asking.begun()
+
+        def failed(failure: Failure) -> Failure:
+            if resolution is not None:
+                with suppress(NotImplementedError):  # Twisted's own resolver cannot
+                    resolution.cancel()
+            return failure
+
+        return connecting.addTimeout(self._timeout, self._reactor, self._too_long).addErrback(failed)
+
+    def _too_long(self, result: Any, seconds: float) -> Any:
+        if not isinstance(result, Failure):
+            return result
+        if result.check(DNSLookupError):
+            raise DNSLookupError(f"no answer for {self._host} within {seconds:g} seconds")
+        raise ConnectTimeout(string=f"no connection to {self._host} within {seconds:g} seconds")
+
+
+class _Asking:
+    """A reactor that remembers the look-up it began last, so that it can be given up."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._begun: IHostResolution | None = None
+        directlyProvides(self, providedBy(reactor))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    @property
+    def nameResolver(self) -> _Asking:
+        return self
+
+    def resolveHostName(self, *asked: Any, **more: Any) -> IHostResolution:
+        resolution: IHostResolution = self._reactor.nameResolver.resolveHostName(*asked, **more)
+        self._begun = resolution
+        return resolution
+
+    def begun(self) -> IHostResolution | None:
+        """The look-up that was begun since this was asked last."""
+        resolution, self._begun = self._begun, None
+        return resolution

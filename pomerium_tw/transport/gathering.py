@@ -10,8 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.python.failure import Failure
+
 MOST_PIECES = 16
 """Writes gathered before they are sent all the same: who writes much has to hear that the socket is full."""
+FULL = 32 * 1024
+"""Bytes that wait for one connection before whoever writes to it is paused (spec/proxy §3.6)."""
+ROOM = 32 * 1024 * 1024
+"""Bytes that may wait for all connections of the process together before reads become short.
+
+From then on a connection whose other side takes nothing costs :data:`FULL` and a short read, no more. What
+one turn of the reactor reads may come on top.
+"""
+
+
+class Held:
+    """What is read and not yet taken by the system, of all connections of the process."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+        """Bytes, those of a piece that is partly sent too: it is kept as a whole."""
+
+
+HELD = Held()
 
 
 class Gathering:
@@ -20,6 +43,11 @@ class Gathering:
 
     _pending: list[bytes] | None = None
     """Written since the last flush."""
+    _held = 0
+    """How much of :data:`HELD` is ours."""
+    bufferSize = FULL
+    """Twisted's name for it."""
+    _tempDataBuffer: list[bytes]
     _gathers = True
     """Not for a pull producer: it is asked for more when the reactor has written, and never otherwise."""
 
@@ -56,10 +84,22 @@ class Gathering:
             if sent < len(data):
                 # As Twisted's write does, which would copy the rest, and once more to send it.
                 self.dataBuffer, self.offset = data, sent
+                self._count_held()
                 self._maybePauseProducer()
                 self.startWriting()
         else:
             super().write(data)  # type: ignore[misc]
+            self._count_held()
+
+    def doWrite(self: Any) -> Any:
+        why = super().doWrite()  # type: ignore[misc]
+        self._count_held()
+        return why
+
+    def _count_held(self: Any) -> None:
+        held = len(self.dataBuffer) + self._tempDataLen
+        HELD.size += held - self._held
+        self._held = held
 
     def _waits(self: Any) -> bool:
         """Whether bytes wait in the two buffers that Twisted keeps for them."""
@@ -83,3 +123,13 @@ class Gathering:
     def unregisterProducer(self: Any) -> None:
         self._gathers = not self.TLS
         super().unregisterProducer()  # type: ignore[misc]
+
+    def connectionLost(self: Any, reason: Failure) -> None:
+        """What was not sent never will be: whoever still knows the connection does not keep that too."""
+        try:
+            super().connectionLost(reason)  # type: ignore[misc]  # the protocol may ask how much was not sent
+        finally:
+            self._pending = None
+            self.dataBuffer, self.offset = b"", 0
+            self._tempDataBuffer, self._tempDataLen = [], 0
+            self._count_held()

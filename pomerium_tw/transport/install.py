@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import select
 import sys
+from typing import Any
 
 
 def install_reactor() -> str:
     """Install the lean reactor unless a reactor is installed already or the system has no epoll.
 
-    Call it before anything imports ``twisted.internet.reactor``. Returns the name of the reactor's class.
+    Whichever it is looks names up by :class:`Names` from then on. Call it before anything imports
+    ``twisted.internet.reactor``. Returns the name of the reactor's class.
     """
     if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
         from twisted.internet.main import installReactor
@@ -17,6 +19,11 @@ def install_reactor() -> str:
         from .lean import LeanEPollReactor
 
         installReactor(LeanEPollReactor())
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    from .resolver import Names
+
+    reactor: Any = installed
+    if not isinstance(reactor.nameResolver, Names):
+        reactor.installNameResolver(Names(reactor))
     return type(reactor).__name__

@@ -17,6 +17,7 @@ from twisted.internet.error import ConnectionFdescWentAway
 from twisted.logger import Logger
 
 from .eager import EagerConnector, EagerPort
+from .stopping import STOPPED_AGAIN
 
 log = Logger("pomerium.transport")
 
@@ -36,6 +37,8 @@ class LeanEPollReactor(EPollReactor):
         self.unsent: list[Any] = []
         """Transports that were written to in this turn; see :mod:`.eager`."""
         self._due: list[Callable[[], None]] = []
+        self.when_set_back: list[Callable[[float], None]] = []
+        """Called with the seconds by which the wall clock was set back, before anything else is."""
         self._turned_at = 0.0
         super().__init__()
 
@@ -51,6 +54,10 @@ class LeanEPollReactor(EPollReactor):
             if error.errno == errno.EINTR:
                 return
             raise
+        now = self.seconds()
+        if now < self._turned_at:
+            self._set_back(self._turned_at - now)
+        self._turned_at = now
         selectables = self._selectables
         for fd, event in events:
             selectable = selectables.get(fd)
@@ -77,17 +84,22 @@ class LeanEPollReactor(EPollReactor):
 
     doIteration = doPoll
 
+    def _set_back(self, seconds: float) -> None:
+        """What was due in a second is not due an hour later."""
+        for call in self.getDelayedCalls():
+            call.delay(-seconds)
+        for told in self.when_set_back:
+            told(seconds)
+
     def stop(self) -> None:
+        if self._stopped and self.running:
+            # It is stopping: what is still waited for may be given up.
+            self.fireSystemEvent(STOPPED_AGAIN)
+            return
         super().stop()
         self.wakeUp()  # said at the end of a turn, it is acted upon in the next
 
     def runUntilCurrent(self) -> None:
-        now = self.seconds()
-        if now < self._turned_at:
-            # The wall clock was set back: what was due in a second is not due an hour later.
-            for call in self.getDelayedCalls():
-                call.delay(now - self._turned_at)
-        self._turned_at = now
         super().runUntilCurrent()
         # Timers and other threads' calls write too, and the next poll may wait for long.
         if self._due or self.unsent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet import main, tcp
@@ -18,7 +19,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -33,6 +34,14 @@ ANNOUNCE_SECONDS = 10.0
 """Longest that a connection may take to send its PROXY header (spec/proxy §3.11)."""
 MAX_UNANNOUNCED = 4096
 """Connections of one socket that may be without their PROXY header at a time; further ones are closed."""
+NO_DESCRIPTOR = "the system gives the process no further descriptor or socket"
+"""Why a connection was not accepted."""
+NO_HEADER = f"{MAX_UNANNOUNCED} wait for their PROXY header"
+"""Why another was not."""
+
+NotAccepted = Callable[[str, str], None]
+"""Is told of each connection that was closed unheard, or could not be accepted: of whom ("" where not known)
+and why. There may be thousands in a second."""
 
 
 class ServerTLS(Protocol):
@@ -51,6 +60,7 @@ def listen(
     *,
     tls: ServerTLS | None = None,
     proxy_protocol: bool = False,
+    not_accepted: NotAccepted = lambda _host, _why: None,
 ) -> IListeningPort:
     """Listen on ``interface``; "" is every IPv4 address, "::" every address. Raises CannotListenError.
 
@@ -60,11 +70,29 @@ def listen(
     listening: IListeningPort
     if tls is None and not proxy_protocol:
         listening = reactor.listenTCP(port, factory, backlog, interface)
-        return listening
-    kind = AnnouncedPort if proxy_protocol else TLSPort
-    listening = kind(port, factory, backlog, interface, reactor, tls)
-    listening.startListening()
+    elif proxy_protocol:
+        listening = AnnouncedPort(port, factory, backlog, interface, reactor, tls, not_accepted)
+        listening.startListening()
+    else:
+        listening = TLSPort(port, factory, backlog, interface, reactor, tls)
+        listening.startListening()
+    told: Any = listening
+    told._logger = Logger("pomerium.transport", observer=_Refusals(not_accepted))
     return listening
+
+
+@implementer(ILogObserver)
+class _Refusals:
+    """Hears what Twisted's accepting says, which is three lines for each connection that it has to refuse."""
+
+    def __init__(self, not_accepted: NotAccepted) -> None:
+        self._not_accepted = not_accepted
+
+    def __call__(self, event: LogEvent) -> None:
+        if "address" in event:  # accepted with the descriptor kept in reserve for that, and closed
+            self._not_accepted(event["address"][0], NO_DESCRIPTOR)
+        elif event.get("acceptError", "ECONNABORTED") != "ECONNABORTED":  # it is not the client that left
+            self._not_accepted("", NO_DESCRIPTOR)
 
 
 @implementer(ISSLTransport, INegotiated)
@@ -104,9 +132,19 @@ class TLSPort(tcp.Port):
 class AnnouncedPort(TLSPort):
     """Makes protocol and transport when the header has said for whom."""
 
-    def __init__(self, port: int, factory: Any, *rest: Any) -> None:
+    def __init__(  # noqa: PLR0917 (Twisted's signature, and two more)
+        self,
+        port: int,
+        factory: Any,
+        backlog: int,
+        interface: str,
+        reactor: Any,
+        tls: ServerTLS | None,
+        not_accepted: NotAccepted,
+    ) -> None:
         self._unannounced: set[_Unannounced] = set()
-        super().__init__(port, _Waiting(factory, self._unannounced), *rest)
+        waiting = _Waiting(factory, self._unannounced, not_accepted)
+        super().__init__(port, waiting, backlog, interface, reactor, tls)
         self._factory = factory
         plain = EagerServer if hasattr(self.reactor, "unsent") else tcp.Server
         self._kind: Any = TLSServer if self.tls else plain
@@ -143,8 +181,9 @@ class _Waiting(Factory):
 
     noisy = False
 
-    def __init__(self, factory: Any, unannounced: set[_Unannounced]) -> None:
+    def __init__(self, factory: Any, unannounced: set[_Unannounced], not_accepted: NotAccepted) -> None:
         self._unannounced = unannounced
+        self._not_accepted = not_accepted
         self._factory = factory
 
     def doStart(self) -> None:
@@ -153,9 +192,9 @@ class _Waiting(Factory):
     def doStop(self) -> None:
         self._factory.doStop()
 
-    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:  # noqa: ARG002 (Twisted's signature)
+    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
         if len(self._unannounced) >= MAX_UNANNOUNCED:
-            log.warn("a connection was refused: {limit} wait for their PROXY header", limit=MAX_UNANNOUNCED)
+            self._not_accepted(getattr(addr, "host", ""), NO_HEADER)
             return None
         return TwistedProtocol()
 

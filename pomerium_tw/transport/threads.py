@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 log = Logger("pomerium.transport")
@@ -99,8 +100,8 @@ class Threads:
     def run(self, fn: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_R]:
         """Calls ``fn`` in a thread; fires with what it returns or fails with what it raises.
 
-        Fails with ThreadsClosedError, ThreadsBusyError or ThreadsTimeoutError too. Cancelling gives up the
-        result, not the call.
+        Fails with ThreadsClosedError, ThreadsBusyError or ThreadsTimeoutError too. What is cancelled, or took
+        too long, is not called any more; a call that a thread has begun goes on, and its result is lost.
         """
         if self._closing:
             return fail(
@@ -110,16 +111,32 @@ class Threads:
             return fail(
                 ThreadsBusyError(f"the threads {self.name!r} have {self._pending} calls waiting already")
             )
+        given_up = Event()
+
+        def call() -> _R:
+            if given_up.is_set() or self._closed:
+                raise ThreadsClosedError(f"nobody waits for this call in the threads {self.name!r} any more")
+            return fn(*args, **kwargs)
+
+        def failed(failure: Failure) -> Failure:
+            given_up.set()
+            return failure
+
+        # Raises when the system has no thread left.
+        work: Deferred[_R] = deferToThreadPool(self._from_threads, self._started(), call)
         self._pending += 1
-        work: Deferred[_R] = deferToThreadPool(self._from_threads, self._started(), fn, *args, **kwargs)
         result: Deferred[_R] = Deferred()
         work.addBoth(self._finished)
         work.chainDeferred(result)
+        result.addErrback(failed)
         result.addTimeout(self._call_limit, self._clock, self._too_long)
         return result
 
     def close(self) -> Deferred[None]:
-        """Takes no further call; fires when those under way have ended, after CLOSE_LIMIT seconds at most."""
+        """Takes no further call; fires when those under way have ended, after CLOSE_LIMIT seconds at most.
+
+        Those that no thread has begun by then are not made.
+        """
         if self._closed:
             return succeed(None)
         closer: Deferred[None] = Deferred()

@@ -125,9 +125,29 @@ class TLSClient(OnSocket, tcp.Connection):
         if self.connected:
             super()._handshake_over()
 
+    # Asked first, for OpenSSL reads nothing after a write that failed (see LastWords).
+
+    def _send_now(self, data: bytes) -> int:
+        return hear_out(self, data) if broken(self) else super()._send_now(data)
+
     def writeSomeData(self, data: bytes | memoryview) -> Any:
-        # Asked first, for OpenSSL reads nothing after a write that failed (see LastWords).
         return hear_out(self, data) if broken(self) else super().writeSomeData(data)
+
+    def catch_up(self) -> None:
+        """Read what is there, as the reactor would in its next turn.
+
+        All of it is in the socket: a read leaves nothing whole in OpenSSL (:data:`.tls_connection.RECORD`).
+        Asking costs 1.6 µs where there is nothing.
+        """
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass  # what reading it comes to is told in the usual way
+        why = self.doRead()
+        if why is not None:
+            self.connectionLost(Failure(why))
 
     def getHost(self) -> Any:
         """Our own address, of the kind that the plain transport has."""

@@ -14,7 +14,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
-from .gathering import Gathering
+from .gathering import HELD, ROOM, Gathering
 from .tls_connection import PIECE, RECORD, TLSConnection
 
 LARGE_RECORD = 8 * 1024
@@ -98,7 +98,7 @@ class OnSocket(Gathering):
             data = self._tls.recv(RECORD)
         except SSL.Error as error:
             return self._read_ended(error)
-        if len(data) >= LARGE_RECORD:
+        if len(data) >= LARGE_RECORD and HELD.size <= ROOM:
             return self._read_on(data)
         self.protocol.dataReceived(data)
         return None
@@ -165,7 +165,7 @@ class OnSocket(Gathering):
             return self._shake()
         if self._read_blocked:
             self.startReading()
-        return super().doWrite()  # type: ignore[misc]
+        return super().doWrite()
 
     def _block_writing(self: Any) -> None:
         if not self._write_blocked:
@@ -219,7 +219,7 @@ class OnSocket(Gathering):
             return
         if self._shaken and reason.check(ConnectionDone):
             self._notify()
-        super().connectionLost(reason)  # type: ignore[misc]
+        super().connectionLost(reason)
         # It knows the socket by its number, which may soon be another's.
         del self._tls
 

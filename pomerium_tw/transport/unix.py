@@ -11,7 +11,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint, ISystemHandle
 from zope.interface import implementedBy, implementer_only
 
-from .eager import _Eager
+from .eager import Forgetful, _Eager
 from .endpoints import CONNECT_SECONDS
 from .last_words import LastWords
 
@@ -38,7 +38,7 @@ class _UnixReactor:
         return connector
 
 
-class UnixConnector(base.BaseConnector):
+class UnixConnector(Forgetful, base.BaseConnector):
     def __init__(self, path: str, factory: Any, timeout: float, reactor: Any) -> None:
         super().__init__(factory, timeout, reactor)
         self._path = path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,17 @@ def test_equal_evaluations_share_a_decision_and_others_do_not() -> None:
     decider = Decider(EMPLOYEES)
     assert decider.check(identity()) is decider.check(identity())
     assert decider.check(identity()) is not decider.check(ANONYMOUS)
+
+
+def test_what_the_log_remembers_of_anonymous_callers_is_as_much_as_there_are_routes() -> None:
+    ANONYMOUS.memo.clear()
+    decider = Decider("allow or { accept }")
+    for _ in range(2):
+        for number in range(300):
+            decider.check(ANONYMOUS, replace(route(), id=f"r{number}"))
+    assert [line["route-id"] for line in decider.lines()] == 2 * [f"r{number}" for number in range(300)]
+    assert len({key[1] for key in decider.authorizer._of_nobody}) == 300
+    assert not ANONYMOUS.memo, "it outlives every configuration"
 
 
 def test_a_log_that_cannot_be_written_does_not_stop_decisions() -> None:

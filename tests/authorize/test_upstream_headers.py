@@ -213,6 +213,23 @@ def test_headers_are_used_again_for_two_minutes() -> None:
     assert writer.serial(who) == 3
 
 
+@pytest.mark.parametrize("who", [identity(), ANONYMOUS], ids=["signed in", "anonymous"])
+@pytest.mark.parametrize("moving", [False, True])
+def test_an_assertion_of_the_future_is_not_used_again_when_the_clock_is_put_back(
+    who: Identity, moving: bool
+) -> None:
+    who = who if who is ANONYMOUS else identity()
+    said = {"X-Said": "$pomerium.request.headers.X-Said"} if moving else {}
+    writer = Writer()
+    at = route(set_request_headers=said)
+    assert writer.serial(who, set_request_headers=said) == 1
+    writer.clock.rightNow -= 1
+    assert writer.headers.unproved(request(), at, who) is not None
+    assert writer.serial(who, set_request_headers=said) == 2
+    writer.clock.rightNow += 1
+    assert writer.serial(who, set_request_headers=said) == 2, "made a second ago"
+
+
 def test_what_is_used_again_lives_with_the_identity() -> None:
     """A changed record makes a new identity: nothing of the old one may be sent for it."""
     writer = Writer()
@@ -241,21 +258,29 @@ def test_the_memory_of_one_caller_is_bounded() -> None:
     assert writer.serial(who) == 501
 
 
-@pytest.fixture
-def forget() -> Any:
-    ANONYMOUS.memo.clear()
-    yield
-    ANONYMOUS.memo.clear()
-
-
-@pytest.mark.usefixtures("forget")
 def test_anonymous_callers_cannot_fill_the_memory_that_they_share() -> None:
     writer = Writer()
     assert writer.serial(ANONYMOUS) == 1
     for number in range(100):
-        writer.lines(ANONYMOUS, host=f"h{number}.example.com", route_host="*.example.com")
-    assert len(ANONYMOUS.memo) == 1
+        writer.lines(ANONYMOUS, host=f"h{number}.example.com", route_host="*.example.com", id="r2")
+    assert writer.serial(ANONYMOUS, host="h1.example.com", route_host="*.example.com", id="r2") == 102
+    assert len(writer.headers._of_nobody) == 1
     assert writer.serial(ANONYMOUS) == 1, "the exact route's block is still there"
+
+
+def test_an_anonymous_caller_who_walks_all_public_routes_evicts_nothing() -> None:
+    writer = Writer()
+    serials = [writer.serial(ANONYMOUS, id=f"r{number}") for number in range(2 * MAX_MEMO)]
+    assert serials == [writer.serial(ANONYMOUS, id=f"r{number}") for number in range(2 * MAX_MEMO)]
+    assert not ANONYMOUS.memo, "it outlives every configuration"
+
+
+def test_an_anonymous_caller_is_never_told_to_another_host() -> None:
+    writer = Writer()
+    hosts = ("one.example.com", HOST, "two.example.com")
+    for host in hosts:
+        sent = writer.sent(ANONYMOUS, host=host, route_host=HOST)["X-Pomerium-Jwt-Assertion"]
+        assert jwt.decode(sent, options={"verify_signature": False})["aud"] == host
 
 
 def directory(email: str | None = None, **names: str) -> DirectoryUser:
@@ -338,12 +363,13 @@ def test_a_value_of_the_caller_alone_is_remembered_and_one_of_the_request_is_not
 def test_lines_say_until_when_they_hold() -> None:
     writer, who = Writer(), identity()
     at = route(set_request_headers={"X-Said": "$pomerium.request.headers.X-Said"})
-    _lines, until = writer.headers.lines(request(), at, who)
-    assert until == NOW + 120
+    assert writer.headers.lines(request(), at, who)[1:] == (NOW, NOW + 120)
     writer.clock.advance(120)
-    assert writer.headers.lines(request(), at, who)[1] == NOW + 240
+    assert writer.headers.lines(request(), at, who)[1:] == (NOW + 120, NOW + 240)
+    writer.clock.advance(1)
+    assert writer.headers.lines(request(), route(), identity())[1:] == (NOW + 121, NOW + 241)
     plain = replace(route(set_request_headers={"X-A": "1"}), id="r2", pass_identity_headers=False)
-    assert writer.headers.lines(request(), plain, who) == (b"X-A: 1\r\n", math.inf)
+    assert writer.headers.lines(request(), plain, who) == (b"X-A: 1\r\n", -math.inf, math.inf)
 
 
 def test_plain_values_cost_nothing() -> None:
@@ -377,7 +403,6 @@ def test_a_kubernetes_api_gets_the_accounts_token_and_the_callers_names() -> Non
     assert "TOKEN" not in repr(Writer().headers.headers(request(), route(**KUBERNETES), who))
 
 
-@pytest.mark.usefixtures("forget")
 def test_nobody_acts_as_the_service_account_itself() -> None:
     for who in (ANONYMOUS, identity(email=""), identity(email="\r\n")):
         assert Writer().lines(who, **KUBERNETES) == b""
@@ -393,8 +418,8 @@ def test_the_assertion_of_the_original_user_travels_beside_the_callers() -> None
     assert "X-Pomerium-Jwt-Assertion-For" not in writer.sent(identity())
     assert writer.lines(identity(), fields=fields, pass_identity_headers=False, id="r2") == b""
     asked = request(fields=fields)
-    lines, until = writer.headers.lines(asked, route(), identity())
-    assert b"-For: " in lines and until == NOW + 30
+    lines, since, until = writer.headers.lines(asked, route(), identity())
+    assert b"-For: " in lines and (since, until) == (NOW, NOW + 30)
     writer.clock.advance(30)
     assert b"-For: " not in writer.headers.lines(asked, route(), identity())[0], "it is over"
 

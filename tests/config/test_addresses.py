@@ -45,6 +45,20 @@ def test_broken_addresses_are_refused(written: Any) -> None:
         parse_address(written, 443)
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("*:8089", "write :8089 for every address"),
+        ("*", "write :port for every address"),
+        ("*.example.com:80", "write :80 for every address"),
+    ],
+)
+def test_a_listener_with_a_star_is_told_how_every_address_is_written(written: str, hint: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        parse_address(written, 443)
+    assert (caught.value.message, caught.value.hint) == ("a listener's host cannot hold *", hint)
+
+
 def test_an_address_is_written_as_it_is_read() -> None:
     assert str(parse_address("[::1]:8443", 1)) == "[::1]:8443"
 

@@ -204,3 +204,32 @@ def test_a_regex_that_many_redirects_lead_to_is_compiled_once(
     monkeypatch.setattr(re2, "compile", counted)
     assert len(list(redirect_checks.findings(settings))) == 20
     assert len(compiled) <= 1
+
+
+@pytest.mark.parametrize(
+    "redirect", ["{host_redirect: new.example.com}", "{https_redirect: false, path_redirect: /x}"]
+)
+def test_a_redirect_that_leaves_tls_unseen_is_told(warnings: Problems, redirect: str) -> None:
+    routes = "routes:\n" + route("https://a.example.com", f"    prefix: /a\n    redirect: {redirect}\n")
+    (warning,) = warnings(f"insecure_server: true\n{routes}")
+    place, _, message = warning.partition(": ")
+    assert (place, message.partition(": it")[0]) == ("6:15", "the redirect leads to http://")
+    assert warnings(routes) == []
+    assert warnings(TRUSTED + routes) == []
+    hops = warnings(f"insecure_server: true\nxff_num_trusted_hops: 1\n{routes}")
+    assert not any("leads to http://" in each for each in hops)
+
+
+@pytest.mark.parametrize(
+    ("host", "redirect"),
+    [
+        ("https://a.example.com", "{host_redirect: b.example.com, scheme_redirect: https}"),
+        ("https://a.example.com", "{host_redirect: b.example.com, https_redirect: true}"),
+        ("https://a.example.com", "{host_redirect: b.example.com, scheme_redirect: http}"),
+        ("http://a.example.com", "{host_redirect: b.example.com}"),
+    ],
+)
+def test_a_redirect_whose_scheme_is_meant_is_not(warnings: Problems, host: str, redirect: str) -> None:
+    written = route(host, f"    redirect: {redirect}\n")
+    found = warnings(f"insecure_server: true\nroutes:\n{written}")
+    assert not any("leads to http://" in each for each in found)

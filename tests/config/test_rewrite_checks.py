@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pomerium_tw.config.rewrite_checks import REMOVED, REMOVED_PREFIXES
+from pomerium_tw.config.headers import REMOVED
+from pomerium_tw.config.rewrite_checks import REMOVED_PREFIXES
 from pomerium_tw.proxy.header_names import DROPPED, HOP_BY_HOP, READ, UNTRUSTED, HeadRules
 
 from .conftest import Problems

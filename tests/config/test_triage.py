@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import pytest
 
-from pomerium_tw.config import ConfigError
+from pomerium_tw.config import ConfigError, misnamed
 from pomerium_tw.config.reference import GLOBAL, ROUTE, Status
 
 from .conftest import Load, Problems
@@ -34,6 +37,52 @@ def test_a_key_in_the_wrong_place_is_told_so(problems: Problems, loaded: Load) -
     text = "tls_skip_verify: true\n" + ROUTE_TEXT + "    cookie_name: x\n"
     assert problems(text) == ["1:1: tls_skip_verify is not a key", "6:5: cookie_name is not a route key"]
     assert hints(loaded, text) == ["it belongs into a route", "it belongs to the top level"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("headers", "did you mean set_response_headers?"),
+        ("tls_cert_file", "did you mean certificate_file?"),
+        ("tls-cert", "did you mean certificate?"),
+        ("TLS_KEY_FILE", "did you mean certificate_key_file?"),
+        ("Cookie-Name", "did you mean cookie_name?"),
+        ("Routes", "did you mean routes?"),
+        ("lb_policy", "write load_balancing_policy, in a route"),
+        ("no_such_thing_at_all", "see the list of keys"),
+    ],
+)
+def test_a_key_of_another_name_is_told_by_its_meaning(loaded: Load, name: str, hint: str) -> None:
+    assert hints(loaded, f"{name}: x\n") == [hint]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("headers", "write set_request_headers for the upstream, set_response_headers for the caller"),
+        ("tls_cert_file", "write certificate_file at the top level: it is shown to callers"),
+        ("lb_policy", "did you mean load_balancing_policy?"),
+        ("To", "did you mean to?"),
+        ("PREFIX", "did you mean prefix?"),
+        ("Allow-Websocket", "did you mean allow_websockets?"),
+    ],
+)
+def test_a_route_key_of_another_name_is_told_by_its_meaning(loaded: Load, name: str, hint: str) -> None:
+    assert hints(loaded, f"{ROUTE_TEXT}    {name}: x\n") == [hint]
+
+
+def test_a_key_inside_of_another_one_in_capitals_is_told(loaded: Load) -> None:
+    route = "routes:\n  - from: https://a.example.com\n    response: {STATUS: 200}\n"
+    assert "did you mean status?" in hints(loaded, route)
+
+
+@pytest.mark.parametrize("words", [misnamed._TOP_WORDS, misnamed._ROUTE_WORDS])
+def test_hints_name_keys_that_there_are(words: Mapping[str, str]) -> None:
+    for name, hint in words.items():
+        assert name not in GLOBAL
+        assert name not in ROUTE
+        for key in re.findall(r"[a-z]+(?:_[a-z]+)+", hint):
+            assert key in GLOBAL or key in ROUTE
 
 
 @pytest.mark.parametrize("name", [name for name, key in GLOBAL.items() if key.status is Status.NOT_BUILT])

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import PackageLoader, UndefinedError
 
 from pomerium_tw.model import Reply
 from pomerium_tw.pages import (
@@ -19,9 +19,11 @@ from pomerium_tw.pages import (
     handler_reply,
     html_reply,
     json_reply,
+    load_pages,
     message_reply,
     text_reply,
 )
+from pomerium_tw.pages.render import _environment
 
 from .memory import headers_of, incoming
 
@@ -120,6 +122,17 @@ def test_the_first_button_stands_out() -> None:
     page = markup(message_reply("t", "m", links=links, forms=forms))
     classes = [attributes["class"] for tag, attributes in page.tags if tag in ("a", "button")]
     assert classes == ["button main", "button", "button"]
+
+
+def test_no_template_is_opened_once_pages_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_arguments: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    _environment.cache_clear()
+    load_pages()
+    monkeypatch.setattr(PackageLoader, "get_source", closed)
+    assert handler_reply(ErrorFacts(503, "title", "message"), incoming()).status == 503
+    assert message_reply("title", "message").status == 200
 
 
 def test_a_value_that_a_template_lacks_is_an_error() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from pomerium_tw.proxy.admission import REPORT_SECONDS, Admission, ConnectionLimits, client_group
 
@@ -120,6 +120,21 @@ def test_a_flood_is_one_line_a_minute_with_its_counts(warnings: list[LogEvent]) 
     assert not clock.getDelayedCalls()
     come(admission, "192.0.2.3", 1)
     assert len(warnings) == 3
+
+
+def test_what_could_not_be_accepted_is_told_once_a_minute_too(warnings: list[LogEvent]) -> None:
+    admission, clock = limited()
+    for _ in range(1000):
+        admission.not_accepted("192.0.2.1", "no descriptor is left")
+        admission.not_accepted("192.0.2.2", "too many wait")
+    assert [event["not_accepted"] for event in warnings] == [{"no descriptor is left": 1}]
+    clock.advance(REPORT_SECONDS)
+    assert [formatEvent(event) for event in warnings[1:]] == [
+        "connections were refused: 1000 because too many wait, 999 because no descriptor is left; "
+        "the last from 192.0.2.2"
+    ]
+    clock.advance(REPORT_SECONDS)
+    assert len(warnings) == 2
 
 
 def test_nothing_is_reported_after_the_end() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
@@ -15,9 +16,14 @@ UP = Upstream("http", "up", 80)
 
 
 class Dial:
+    def __init__(self, pipe: type[Pipe] = Pipe) -> None:
+        self._pipe = pipe
+
     def connect(self, factory: Any) -> Any:
         protocol = factory.buildProtocol(None)
-        protocol.makeConnection(Pipe())
+        pipe: Any = self._pipe()
+        pipe.protocol = protocol
+        protocol.makeConnection(pipe)
         return succeed(protocol)
 
 
@@ -57,6 +63,28 @@ def test_after_closing_nothing_is_kept() -> None:
     assert (free.transport.lost, busy.transport.lost) == ("closed", "")
     busy.sent()
     assert busy.transport.lost == "closed"
+
+
+class TLSPipe(Pipe):
+    """What lies unread is read when it is asked for, as of a TLS connection."""
+
+    unread = b""
+
+    def catch_up(self) -> None:
+        unread, self.unread = self.unread, b""
+        if unread:
+            self.protocol.dataReceived(unread)
+
+
+@pytest.mark.parametrize("scheme", ["https", "https+unix"])
+def test_over_tls_a_connection_with_an_answer_that_nobody_asked_for_is_not_handed_out(scheme: Any) -> None:
+    endpoint = Endpoint(Upstream(scheme, "up", 443), Dial(TLSPipe), ResponseRules())  # type: ignore[arg-type]
+    clean, poisoned = connected(endpoint), connected(endpoint)
+    clean.sent()
+    poisoned.sent()
+    poisoned.transport.unread = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+    assert endpoint.take() is clean
+    assert (poisoned.transport.lost, clean.transport.lost) == ("aborted", "")
 
 
 def test_one_endpoint_needs_no_turns() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+
+from pomerium_tw.model import Head
 from pomerium_tw.proxy import Timeouts
 from tests.doors import NOBODY, SIGNED_IN, Guarded, Wire, guarded
 
@@ -53,11 +56,45 @@ def test_other_answers_end_as_they_began() -> None:
     assert wire.answer(b"more") == b"4\r\nmore\r\n"
 
 
+def test_they_hold_nothing_that_only_requests_to_come_would_need() -> None:
+    """Thousands are open at once, for hours, and what is made of a head is many times the head."""
+    wire = Wire([guarded("held", timeout=0, idle_timeout=0)])
+    for page in (b"one", b"one", b"two", b"two", b"events"):
+        wire.send(b"GET / HTTP/1.1\r\nHost: held\r\nX-Page: %b\r\n\r\n" % page)
+        if page != b"events":
+            wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    wire.upstream()
+    wire.answer(EVENTS)
+    wire.door.writer.flush()
+    gc.collect()
+    (head,) = [each for each in gc.get_objects() if type(each) is Head and each.host == "held"]
+    assert head.memo == {}
+    (forward,) = wire.door.lasting._all
+    assert [each for each in vars(forward).values() if isinstance(each, bytes) and each] == []
+
+
 def test_what_is_over_is_not_kept() -> None:
     wire, _begun = listening()
     assert len(wire.door.lasting) == 1
     wire.upstream_closes()
     assert len(wire.door.lasting) == 0
+
+
+def test_a_stop_that_waits_no_longer_closes_them_without_a_reset() -> None:
+    wire, _begun = listening()
+    wire.answer(b"data: 2\n\n")
+    wire.door.listener.abort()
+    assert wire.pipe.lost == "closed"
+    assert not wire.pipe.take().endswith(b"0\r\n\r\n")
+    assert [line["response-code-details"] for line in wire.log] == ["shutdown"]
+
+
+def test_a_stop_that_waits_no_longer_waits_for_no_slow_reader_either() -> None:
+    wire, _begun = listening()
+    wire.client.pauseProducing()
+    wire.door.listener.abort()
+    assert wire.pipe.lost == "aborted"
+    assert [line["response-code-details"] for line in wire.log] == ["shutdown"]
 
 
 def test_nothing_outlives_the_longest_time_of_an_exchange() -> None:

@@ -12,7 +12,7 @@ from OpenSSL.SSL import Error as SSLError
 from pytest_twisted import ensureDeferred
 from service_identity import VerificationError
 from twisted.internet import defer, reactor
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint
 from twisted.internet.error import (
     ConnectionDone,
     ConnectionLost,
@@ -31,6 +31,7 @@ from pomerium_tw.pages import local_reply, texts
 from pomerium_tw.proxy import failures
 from pomerium_tw.proxy.failures import Failed, idle, of_connect_failure, of_lost_connection, too_long
 from pomerium_tw.tls import ServerContexts, TrustRoots, client_connection
+from pomerium_tw.transport import TLSEndpoint
 from tests.doors import Wire
 from tests.pages.memory import REQUEST_ID, headers_of, incoming
 from tests.tls.values import CA, issued, serving
@@ -166,13 +167,21 @@ def test_what_a_connection_failed_by(error: Exception, details: str) -> None:
     [
         (ConnectionDone(), f"{BEFORE}{{connection_termination}}"),
         (ConnectionLost(), f"{BEFORE}{{connection_termination}}"),
-        (openssl("wrong version number"), f"{BEFORE}{{connection_failure|TLS_error:wrong_version_number}}"),
+        (openssl("tlsv13 alert certificate required"), f"{BEFORE}{{connection_termination}}"),
+        (SSLError(-1, "Unexpected EOF"), f"{BEFORE}{{connection_termination}}"),
+        (SSLError(), f"{BEFORE}{{connection_termination}}"),
     ],
 )
 def test_what_a_connection_ended_by(error: Exception, details: str) -> None:
     failed = of_lost_connection(Failure(error))
-    assert failed.details == details
+    assert (failed.flag, failed.details) == ("UC", details)
     assert failed.error
+
+
+def test_what_tls_says_of_an_end_is_for_the_log() -> None:
+    """As of an upstream that wants a certificate, which it says after the handshake (spec/proxy §4.3)."""
+    failed = of_lost_connection(Failure(openssl("tlsv13 alert certificate required")))
+    assert failed.error == "tlsv13 alert certificate required"
 
 
 def test_whose_turn_it_was_decides_the_status() -> None:
@@ -242,7 +251,7 @@ async def test_a_failed_handshake_says_why(name: str, trusted: bool, reason: str
     authorities = CA.cert_pem.bytes() if trusted else b""
     async with serving(ServerContexts([issued("up.test")])) as port:
         tls = client_connection(name, TrustRoots(authorities))
-        failed = await attempt(wrapClientTLS(tls, TCP4ClientEndpoint(reactor, "127.0.0.1", port)))
+        failed = await attempt(TLSEndpoint(reactor, TCP4ClientEndpoint(reactor, "127.0.0.1", port), tls))
     assert failed.details == f"{BEFORE}{{connection_failure|TLS_error:{reason}}}"
 
 

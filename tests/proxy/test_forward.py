@@ -125,8 +125,10 @@ def test_a_connection_that_takes_too_long_is_503() -> None:
 
 def test_a_failed_handshake_is_503_by_its_name() -> None:
     wire = Wire()
+    wire.slow = True
     wire.send(GET)
-    assert statuses(wire.upstream_closes(reason=SSLError())) == [503]
+    wire.dialled[0][1].errback(Failure(SSLError()))
+    assert statuses(wire.pipe.take()) == [503]
     assert details(wire) == [(503, "upstream_reset_before_response_started{connection_failure|TLS_error}")]
 
 

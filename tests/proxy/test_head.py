@@ -118,6 +118,21 @@ def test_that_a_client_reads_trailers_is_told_and_nothing_else_of_te(value: byte
     assert head_of(b"Connection: TE", b"TE: " + value).passed == b"TE: trailers\r\n"
 
 
+@pytest.mark.parametrize(
+    ("values", "by_connection"),
+    [
+        ([b"NTLM TlRM"], True),
+        ([b"negotiate YII"], True),
+        ([b"Basic bmVnbw==", b"Negotiate YII"], True),
+        ([b"Basic bmVnbw=="], False),
+        ([], False),
+    ],
+)
+def test_credentials_that_hold_for_a_connection_are_told(values: list[bytes], *, by_connection: bool) -> None:
+    head = head_of(*(b"Authorization: " + value for value in values))
+    assert head.by_connection is by_connection
+
+
 def test_repeated_names_keep_every_value_in_its_place() -> None:
     head = head_of(b"A: 1", b"B: 2", b"a: 3", b"Cookie: x=1", b"Cookie: y=2")
     assert head.fields == (

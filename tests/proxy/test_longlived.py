@@ -194,6 +194,20 @@ def test_one_is_decided_at_once_though_the_next_of_a_few_has_time(registry: Regi
     assert len(registry.who()) == 1
 
 
+def test_a_clock_set_back_holds_up_no_decision(registry: Registry) -> None:
+    mine = Socket("ann", "mine")
+    registry.clock.rightNow = 10_000.0
+    registry.join(Socket("bob"), mine)
+    registry.all.all_changed()
+    registry.clock.rightNow -= 600
+    for call in registry.clock.getDelayedCalls():
+        call.delay(-600)
+    registry.denied = {mine}
+    registry.all.session_changed("ann")
+    registry.pass_time()
+    assert mine.closed == ["access_revoked"]
+
+
 def test_many_changes_of_one_session_are_one_decision(registry: Registry) -> None:
     socket = Socket("ann")
     registry.join(socket)

@@ -60,6 +60,11 @@ def test_a_204_has_no_length() -> None:
     assert read(b"Content-Length: 9", status=b"HTTP/1.1 304 Not Modified").lines == b"Content-Length: 9\r\n"
 
 
+def test_nor_has_a_101() -> None:
+    head = read(b"Content-Length: 0", b"X: 1", status=b"HTTP/1.1 101 Switching Protocols")
+    assert head.lines == b"X: 1\r\n"
+
+
 def test_http_1_0_connections_are_used_once_unless_kept() -> None:
     assert not read(status=b"HTTP/1.0 200 OK").reusable
     assert read(b"Connection: Keep-Alive", status=b"HTTP/1.0 200 OK").reusable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import jwt
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -13,7 +14,8 @@ from pomerium_tw.model import Reply, Secret
 from pomerium_tw.pages import PathTree
 from pomerium_tw.pages.static import asset_pages
 from pomerium_tw.proxy import Respond
-from tests.doors import NOBODY, SIGNED_IN, Wire, guarded, read_answers
+from pomerium_tw.proxy.steps import MAX_HEAD_MEMO, MAX_HEAD_MEMO_BYTES
+from tests.doors import NOBODY, PUBLIC, SIGNED_IN, Wire, guarded, read_answers
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -87,6 +89,57 @@ def test_what_is_written_for_a_caller_is_not_used_for_the_next() -> None:
     two = wire.upstream()
     assertion = b"X-Pomerium-Jwt-Assertion: "
     assert one.split(assertion)[1].split(b"\r\n")[0] != two.split(assertion)[1].split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_when_the_clock_is_put_back_no_assertion_of_the_future_is_sent(moving: bool) -> None:
+    """On the same connection or another one: verifiers refuse an ``iat`` that is yet to come."""
+    said = {"X-Said": '${pomerium.request.headers["X-Said"]}'} if moving else {}
+    wire = Wire([guarded("a", SIGNED_IN, pass_identity_headers=True, set_request_headers=said)])
+    cookie = wire.door.sign_in("a").encode()
+
+    def age() -> float:
+        lines = sent_upstream(wire, cookie)
+        (token,) = [line[25:] for line in lines if line.startswith(b"X-Pomerium-Jwt-Assertion: ")]
+        issued: int = jwt.decode(token.strip(), options={"verify_signature": False})["iat"]
+        return wire.clock.seconds() - issued
+
+    assert [age(), age()] == [0, 0]
+    wire.clock.rightNow -= 90
+    assert [age(), age()] == [0, 0]
+    wire.clock.rightNow += 30
+    assert age() == 30
+    wire.open()
+    assert age() == 30
+    wire.clock.rightNow -= 31
+    assert age() == 0
+
+
+def test_what_a_header_block_remembers_is_bounded_in_bytes() -> None:
+    """But holds those for one endpoint, even if they alone are longer."""
+    short = [guarded("a", PUBLIC, prefix=f"/{number}/") for number in range(40)]
+    long = guarded("a", PUBLIC, prefix="/40/", set_request_headers={"X-Long": "y" * 40_000})
+    wire = Wire([*short, long])
+
+    def remembered(padding: int, *more: int) -> tuple[int, int]:
+        block = b" HTTP/1.1\r\nHost: a\r\nX-Pad: %b\r\n\r\n" % (b"x" * padding)
+        for number in (0, *range(40), *more):
+            wire.send(b"GET /%d/%b" % (number, block))
+            for protocol, pipe in wire.upstreams:
+                if pipe.take():
+                    protocol.dataReceived(OK)
+        wire.door.writer.flush()
+        head = next(found[1] for found in reversed(wire.client._reader._memo.values()) if found)
+        lines = [each[-1] for each in head.memo.values() if isinstance(each, tuple)]
+        return len(lines), sum(map(len, lines))
+
+    counts = []
+    for padding in (10, 1000, 5000, 10_000, 15_000):
+        count, size = remembered(padding)
+        assert size <= MAX_HEAD_MEMO_BYTES
+        counts.append(count)
+    assert counts == [MAX_HEAD_MEMO, 28, 6, 3, 2]
+    assert remembered(2000, 40)[0] == 1
 
 
 def test_a_header_block_may_be_seen_by_several_routes() -> None:

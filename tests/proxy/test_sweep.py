@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.task import Clock
 
 from pomerium_tw.proxy import Sweep
@@ -76,21 +78,56 @@ def test_it_stops() -> None:
     assert not clock.getDelayedCalls()
 
 
-def test_a_clock_set_back_makes_nothing_wait_for_longer() -> None:
-    clock, sweep = started()
-    clock.rightNow = 10_000.0
-    clock.advance(1)
-    before, never = Waiting(10_005.0), Waiting(0.0)
-    sweep.add(before)
-    sweep.add(never)
-    clock.rightNow -= 3600  # the sweep's own timer is the reactor's business
-    for call in clock.getDelayedCalls():
-        call.delay(-3600)
-    after = Waiting(clock.rightNow + 3.0)
-    sweep.add(after)
-    clock.advance(1)
-    assert (before.ended, after.ended) == ([], [])
+class Reactor(Clock):
+    """Says when it was set back, as the lean one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rightNow = 10_000.0
+        self.when_set_back: list[Callable[[float], None]] = []
+
+    def set_back(self, seconds: float) -> None:
+        self.rightNow -= seconds
+        for call in self.getDelayedCalls():
+            call.delay(-seconds)
+        for told in self.when_set_back:
+            told(seconds)
+
+
+def test_a_clock_set_back_makes_nothing_wait_for_longer_or_shorter() -> None:
+    clock = Reactor()
+    sweep = Sweep(clock)
+    sweep.start()
+    before, never, free, after = Waiting(10_005.0), Waiting(0.0), Waiting(1.0), Waiting(0.0)
+    for each in (before, never, after):
+        sweep.add(each)
+    clock.advance(0.5)
+    clock.set_back(20)
+    sweep.add(free)
+    assert free.deadline == 1.0
+    after.deadline = clock.seconds() + 30
     clock.pump([1.0] * 4)
-    assert before.ended == [6405.0]
-    assert after.ended == [6404.0]
+    assert (before.ended, free.ended) == ([], [9_981.5])
+    clock.pump([1.0] * 40)
+    assert before.ended == [9_985.5]
+    assert after.ended == [10_010.5]
     assert never.ended == []
+
+
+def test_a_mark_is_no_time_that_could_be_set_back() -> None:
+    clock = Reactor()
+    sweep = Sweep(clock)
+    sweep.start()
+    free = Waiting(1.0)
+    sweep.add(free)
+    clock.set_back(0.5)
+    assert free.deadline == 1.0
+
+
+def test_who_has_stopped_is_told_of_no_clock() -> None:
+    clock = Reactor()
+    sweep = Sweep(clock)
+    sweep.start()
+    sweep.stop()
+    sweep.stop()
+    assert clock.when_set_back == []

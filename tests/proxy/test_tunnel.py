@@ -215,6 +215,24 @@ def test_silence_past_the_idle_time_out_ends_it() -> None:
     assert (joined.client.lost, joined.upstream.lost) == ("aborted", "aborted")
 
 
+@pytest.mark.parametrize("side", ["client", "upstream"])
+def test_a_side_that_takes_slowly_what_is_left_is_not_silent(side: str) -> None:
+    joined = Joined(idle=10).open()
+    pipe: Any = getattr(joined, side)
+    pipe.dataBuffer = b"x" * 90_000
+    pipe.producer.pauseProducing()
+    for left in (60_000, 50_000, 49_999):
+        pipe.dataBuffer = b"x" * left
+        joined.pass_time(10)
+        assert joined.client.lost == ""
+    joined.pass_time(5)
+    pipe.producer.resumeProducing()
+    joined.pass_time(9)
+    assert joined.client.lost == ""
+    joined.pass_time(1)
+    assert joined.exchange.details == "stream_idle_timeout"
+
+
 @pytest.mark.parametrize(
     ("timeout", "stream"),
     [(30, 0), (0, 30), (30, 60), (60, 30)],

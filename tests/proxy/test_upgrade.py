@@ -224,6 +224,11 @@ def test_an_answer_that_is_none_is_not(more: tuple[str, ...], changed: dict[str,
     assert not answered(asked(), *more, **changed)
 
 
+def test_a_length_of_nothing_does_not_matter() -> None:
+    assert answered(asked(), "Content-Length: 0")
+    assert not answered(asked(), "Content-Length: 0", "Content-Length: 0")
+
+
 def test_other_protocols_prove_nothing_more() -> None:
     request = asked(Upgrade="SPDY/3.1", method="POST")
     assert answered(request, Upgrade="SPDY/3.1", Sec_WebSocket_Accept=None)

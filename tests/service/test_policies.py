@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from policy_grammar import Rule
 from pomerium_tw.config import load
 from pomerium_tw.model import Identity, Session, User
-from pomerium_tw.policy import CompiledPolicy
+from pomerium_tw.policy import CompiledPolicy, asks_for_session
 from pomerium_tw.service.policies import Policies
 from tests.policy.situations import request
 
@@ -84,6 +87,29 @@ def test_routes_that_share_a_policy_share_what_it_compiles_to(tmp_path: Path) ->
     assert len(found.check.warnings) == 1
 
 
+def test_routes_with_the_same_flags_and_policy_share_the_function_and_keep_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def asks(rules: Sequence[Rule], *more: Any) -> bool:
+        asked.append(rules)
+        return asks_for_session(rules, *more)
+
+    monkeypatch.setattr("pomerium_tw.service.policy_check.asks_for_session", asks)
+    (tmp_path / "p.ppl").write_text('policy "app" { allow or { email "x" } }', "utf-8")
+    routes = [route("app", name) + ANY for name in ("a", "b", "c")]
+    routes += [route("app", "d") + "    cors_allow_preflight: true\n", route("[]", "e") + ANY]
+    found = policies(tmp_path, "".join(routes), "policy_files: [p.ppl]\n")
+    compiled = list(found.compiled.values())
+    assert len({id(each.evaluate) for each in compiled[:3]}) == 1
+    assert len({id(each.evaluate) for each in compiled}) == 3
+    flags = [each.policies[0].rules[0].operators[0].criteria[0].span.line for each in compiled]
+    assert flags == [8, 12, 16, 20, 24], "each route's own flag"
+    assert len(asked) == 1
+    assert len(idle(found)) == 3
+
+
 def test_a_thousand_rules_load_in_a_second_with_all_that_is_looked_at(tmp_path: Path) -> None:
     rules = "\n".join(
         f'allow and {{ domain "d{n}.com"; user "u{n}"; claim/x exclude "c{n}" }}' for n in range(1000)
@@ -94,3 +120,64 @@ def test_a_thousand_rules_load_in_a_second_with_all_that_is_looked_at(tmp_path: 
     spent = time.process_time() - started
     assert found.check.problems == []
     assert spent < 2.5, "measured: 0.7 s; a machine that runs tests may be slow"
+
+
+STAFF = "[allow: {or: [domain: b.c]}]"
+PUBLIC = "    allow_public_unauthenticated_access: true\n"
+ANY = "    allow_any_authenticated_user: true\n"
+
+
+def idle(found: Policies) -> list[str]:
+    assert found.check.problems == []
+    return [each.message for each in found.check.warnings if "who is not let in already" in each.message]
+
+
+@pytest.mark.parametrize(
+    ("key", "policy"),
+    [
+        (PUBLIC, STAFF),
+        (PUBLIC, "[allow: {or: [http_path: /x]}]"),
+        (PUBLIC, "[allow: {or: [domain: b.c]}, deny: {or: [http_path: /x]}]"),
+        (ANY, STAFF),
+        (ANY, "[allow: {and: [http_path: /x, domain: b.c]}]"),
+        (ANY, "[allow: {or: [groups: {has: x}, user: u, email: x@b.c, claim/x: y]}]"),
+    ],
+)
+def test_allow_rules_that_let_in_nobody_more_are_told(tmp_path: Path, key: str, policy: str) -> None:
+    wider = key.strip().partition(":")[0]
+    found = policies(tmp_path, route(policy) + key)
+    assert idle(found) == [f"the allow rules let in nobody who is not let in already: {wider} is set"]
+    (problem,) = policies(tmp_path, route(policy) + key, "strict_policy: true\n").check.problems
+    assert (problem.message, problem.span.line) == (idle(found)[0], 7)
+    assert f"remove {wider}" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("key", "policy"),
+    [
+        (PUBLIC, "[deny: {or: [domain: b.c]}]"),
+        (ANY, "[deny: {or: [domain: b.c]}]"),
+        (ANY, "[allow: {or: [domain: b.c, http_path: /x]}]"),
+        (ANY, "[allow: {and: [http_path: /x, http_method: GET]}]"),
+        (ANY, "[{allow: {or: [domain: b.c]}}, {allow: {or: [accept: true]}}]"),
+        (ANY, "[allow: {not: [http_path: /x]}]"),
+        ("", STAFF),
+        ("    cors_allow_preflight: true\n", STAFF),
+        ("    allowed_domains: [b.c]\n", STAFF),
+    ],
+)
+def test_rules_that_change_who_is_let_in_are_not(tmp_path: Path, key: str, policy: str) -> None:
+    assert idle(policies(tmp_path, route(policy) + key)) == []
+
+
+@pytest.mark.parametrize("key", [PUBLIC, ANY])
+def test_claims_beside_what_lets_everybody_in_are_told(tmp_path: Path, key: str) -> None:
+    written = route("[deny: {or: [http_path: /x]}]") + key + "    allowed_idp_claims: {groups: [x]}\n"
+    (message,) = idle(policies(tmp_path, written))
+    assert message.startswith("allowed_idp_claims lets in nobody")
+
+
+def test_rules_of_a_file_are_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "p.ppl").write_text('policy "app" { allow or { domain "b.c" } }', "utf-8")
+    assert idle(policies(tmp_path, route("app") + ANY, "policy_files: [p.ppl]\n"))
+    assert idle(policies(tmp_path, route("{file: p.ppl}") + ANY))

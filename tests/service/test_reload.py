@@ -15,7 +15,7 @@ import trustme
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.resource import Resource
@@ -23,7 +23,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from pomerium_tw.config import load
 from pomerium_tw.service import PomeriumService, make_service
-from pomerium_tw.service.reloading import HangUp, kept_of
+from pomerium_tw.service.reloading import RELOAD_SECONDS, HangUp, kept_of
 from pomerium_tw.telemetry import LineWriter
 from tests.logs import AtOnce
 
@@ -221,6 +221,94 @@ async def test_certificates_that_did_not_change_are_not_named(running: Running, 
         "certificate_key_file",
     ]
     await running.port.stopListening()
+
+
+@ensureDeferred
+async def test_a_configuration_without_routes_is_taken_for_a_file_being_written(running: Running) -> None:
+    await running.start(CLOSED)
+    file = running.folder / "c.yaml"
+    whole = file.read_text("utf-8")
+    for text in ("", "# nothing yet\n", whole[: whole.index("routes:")], "routes: []\n"):
+        file.write_text(text, "utf-8")
+        (problem,) = running.service.reload()
+        assert problem.message == "the configuration holds no routes"
+        assert (await running.ask()).code == 403
+    await running.stop()
+
+
+class Turns(Clock):
+    """A clock with calls of other threads."""
+
+    def callFromThread(self, call: Any) -> None:
+        self.callLater(0, call)
+
+
+@pytest.fixture
+def hang_up() -> Iterator[tuple[Turns, list[float], HangUp]]:
+    before = signal.getsignal(signal.SIGHUP)
+    turns, heard = Turns(), []
+    turns.advance(1_000_000)
+    listening = HangUp(turns, lambda: heard.append(turns.seconds() - 1_000_000))
+    listening.start()
+    yield turns, heard, listening
+    listening.stop()
+    assert signal.getsignal(signal.SIGHUP) is before
+
+
+def test_signals_are_one_reload_until_it_begins_and_the_next_one_waits(
+    hang_up: tuple[Turns, list[float], HangUp],
+) -> None:
+    turns, heard, _listening = hang_up
+    for turn in range(60):
+        if turn < 20:
+            signal.raise_signal(signal.SIGHUP)
+        turns.advance(0.125)
+    # One at once, then one a second for as long as they come; the last of them is heard too.
+    assert heard == [0.125, 1.125, 2.125, 3.125]
+
+
+def test_a_clock_set_back_delays_no_reload(hang_up: tuple[Turns, list[float], HangUp]) -> None:
+    turns, heard, _listening = hang_up
+    signal.raise_signal(signal.SIGHUP)
+    turns.advance(0)
+    turns.rightNow -= 3600
+    signal.raise_signal(signal.SIGHUP)
+    turns.advance(0)
+    turns.advance(RELOAD_SECONDS)
+    assert len(heard) == 2
+
+
+def test_a_reload_that_was_asked_for_ends_with_the_service(
+    hang_up: tuple[Turns, list[float], HangUp],
+) -> None:
+    turns, heard, listening = hang_up
+    signal.raise_signal(signal.SIGHUP)
+    turns.advance(0)
+    signal.raise_signal(signal.SIGHUP)
+    turns.advance(0)
+    signal.raise_signal(signal.SIGHUP)
+    listening.stop()
+    turns.advance(5)
+    assert len(heard) == 1
+    assert not turns.getDelayedCalls()
+
+
+def test_a_process_that_blocked_the_signal_hears_it_late_and_ignores_it_in_the_end() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    turns, heard = Turns(), []
+    listening = HangUp(turns, lambda: heard.append(1))
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
+    try:
+        signal.raise_signal(signal.SIGHUP)
+        listening.start()
+        turns.advance(0)
+        turns.advance(0)
+        assert heard == [1]
+        listening.stop()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_handler_that_is_not_pythons_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from twisted.internet import reactor as installed
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThread
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
@@ -36,6 +37,7 @@ from pomerium_tw.service.garbage import YOUNG_OBJECTS
 from pomerium_tw.service.run import GRACE_SECONDS
 from pomerium_tw.telemetry import LineWriter
 from pomerium_tw.tls import client_connection
+from pomerium_tw.transport.listening import NO_DESCRIPTOR
 from tests.logs import AtOnce
 
 reactor: Any = installed
@@ -194,6 +196,20 @@ async def test_a_store_that_cannot_be_opened_is_told(site: Site) -> None:
         await service.ready
     await service.stopService()
     assert not left_behind()
+
+
+@ensureDeferred
+async def test_connections_that_cannot_be_accepted_are_told_of(site: Site) -> None:
+    logged: list[LogEvent] = []
+    service = site.service(PLAIN)
+    service.startService()
+    await service.ready
+    globalLogPublisher.addObserver(logged.append)
+    port: Any = service._port
+    port._logger.info("Could not accept new connection ({acceptError})", acceptError="ENFILE")
+    globalLogPublisher.removeObserver(logged.append)
+    assert [event["not_accepted"] for event in logged] == [{NO_DESCRIPTOR: 1}]
+    await service.stopService()
 
 
 @ensureDeferred

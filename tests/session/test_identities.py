@@ -130,6 +130,48 @@ async def test_a_planted_cookie_neither_wins_nor_hides_ours(house: House) -> Non
 
 
 @ensureDeferred
+async def test_of_two_good_cookies_the_first_wins_as_soon_as_its_session_is_there(house: House) -> None:
+    """On a connection that is kept as on a new one."""
+    record = await house.session("s2", "bob")
+    both = house.handle(), house.handle("s2", "bob")
+    for _ in range(2):
+        assert house.ask(*both).user_id == "bob"
+    await house.session()
+    for _ in range(2):
+        assert house.ask(*both).user_id == "alice"
+    await house.store.put([record.deletion(NOW)])
+    assert house.ask(*both).user_id == "alice"
+
+
+@ensureDeferred
+async def test_a_session_that_is_over_goes_first_again_when_the_clock_is_put_back(house: House) -> None:
+    await house.session()
+    await house.session("s2", "bob", expires_at=NOW + 1000)
+    both = house.handle(), house.handle("s2", "bob")
+    house.clock.advance(200)
+    for _ in range(2):
+        assert house.ask(*both).user_id == "bob"
+    house.clock.rightNow -= 150
+    assert house.ask(*both).user_id == "alice"
+
+
+@pytest.mark.parametrize("before", ["junk", "elsewhere", "provider"])
+@ensureDeferred
+async def test_cookies_that_never_become_good_do_not_keep_the_caller_from_being_remembered(
+    house: House, before: str
+) -> None:
+    await house.session()
+    planted = {
+        "junk": "junk",
+        "elsewhere": house.codec.encode(SessionHandle("s1", "alice", ("b.example.com",), "idp", NOW, 0)),
+        "provider": house.handle(idp_id="another"),
+    }[before]
+    block = head(planted, house.handle())
+    found = house.identities.from_cookies(block, "_pomerium", HOST, "idp")
+    assert found.user_id == "alice" and block.memo[house.identities][0] is found
+
+
+@ensureDeferred
 async def test_a_session_is_over_at_its_end_and_when_it_is_deleted(house: House) -> None:
     record = await house.session()
     handle = house.handle()

@@ -8,6 +8,7 @@ import pytest
 
 from pomerium_tw.model import (
     ANONYMOUS,
+    MAX_MEMO,
     Decision,
     DirectoryGroup,
     DirectoryUser,
@@ -30,7 +31,9 @@ ALLOWED = Decision(Outcome.ALLOW, 200, True, frozenset(("user-ok", "domain-ok"))
 
 def test_the_default_fields_and_the_reasons_are_written() -> None:
     sink = Sink()
-    DecisionLog(sink.writer).record(STARTED, request(port=8443), ROUTE, SIGNED_IN, ALLOWED)
+    DecisionLog(sink.writer).record(
+        STARTED, request(port=8443), ROUTE, SIGNED_IN, ALLOWED, memo=SIGNED_IN.memo
+    )
     assert sink.line() == {
         "level": "info",
         "time": "2026-01-31T23:59:59.500Z",
@@ -58,7 +61,7 @@ def test_the_default_fields_and_the_reasons_are_written() -> None:
 def test_each_value_has_its_reasons(allow: bool, deny: bool) -> None:
     sink = Sink()
     decision = Decision(Outcome.DENY, 403, allow, frozenset(("a",)), deny, frozenset(("d",)), "")
-    DecisionLog(sink.writer, ()).record(STARTED, request(), ROUTE, ANONYMOUS, decision)
+    DecisionLog(sink.writer, ()).record(STARTED, request(), ROUTE, ANONYMOUS, decision, memo={})
     line = sink.line()
     assert (line["allow"], line[f"allow-why-{str(allow).lower()}"]) == (allow, ["a"])
     assert (line["deny"], line[f"deny-why-{str(deny).lower()}"]) == (deny, ["d"])
@@ -66,7 +69,7 @@ def test_each_value_has_its_reasons(allow: bool, deny: bool) -> None:
 
 def test_an_anonymous_caller_has_no_session_id_and_empty_names() -> None:
     sink = Sink()
-    DecisionLog(sink.writer).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED)
+    DecisionLog(sink.writer).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED, memo={})
     line = sink.line()
     assert "session-id" not in line
     assert (line["user"], line["email"]) == ("", "")
@@ -74,7 +77,9 @@ def test_an_anonymous_caller_has_no_session_id_and_empty_names() -> None:
 
 def test_every_field_can_be_chosen() -> None:
     sink = Sink()
-    DecisionLog(sink.writer, AUTHORIZE_FIELDS).record(STARTED, request(), ROUTE, SIGNED_IN, ALLOWED)
+    DecisionLog(sink.writer, AUTHORIZE_FIELDS).record(
+        STARTED, request(), ROUTE, SIGNED_IN, ALLOWED, memo=SIGNED_IN.memo
+    )
     never = {
         "envoy-route-checksum",
         "envoy-route-id",
@@ -92,7 +97,9 @@ def test_codes_and_tokens_in_addresses_are_stars() -> None:
     sink = Sink()
     referer = b"https://a.example/cb?code=secret-mark"
     asked = request(b"/cb?a=b&code=secret-mark", ((b"referer", referer), (b"x-url", referer)))
-    DecisionLog(sink.writer, ("query", "headers")).record(STARTED, asked, ROUTE, SIGNED_IN, ALLOWED)
+    DecisionLog(sink.writer, ("query", "headers")).record(
+        STARTED, asked, ROUTE, SIGNED_IN, ALLOWED, memo=SIGNED_IN.memo
+    )
     line = sink.line()
     assert line["query"] == "a=b&code=********"
     assert line["headers"] == {
@@ -106,7 +113,7 @@ def test_names_from_a_provider_and_hosts_from_a_client_stay_on_the_line_and_in_b
     nasty = '\r\n{"allow":true}\x1b\u2028"'
     user = User("u1", email=nasty)
     who = Identity(Session(nasty, nasty, "idp", 0, 9), user)
-    DecisionLog(sink.writer).record(STARTED, request(host="h" * 100_000), ROUTE, who, ALLOWED)
+    DecisionLog(sink.writer).record(STARTED, request(host="h" * 100_000), ROUTE, who, ALLOWED, memo=who.memo)
     line = sink.line()
     assert (line["session-id"], line["user"], line["email"]) == (nasty, nasty, nasty)
     assert line["host"].endswith("… (100000 characters)")
@@ -120,13 +127,34 @@ def test_decisions_that_differ_never_share_their_ending() -> None:
         for number in range(5000)
     ]
     for decision in decisions:
-        log.record(STARTED, request(), ROUTE, ANONYMOUS, decision)
+        log.record(STARTED, request(), ROUTE, ANONYMOUS, decision, memo={})
     assert [line["allow-why-false"] for line in sink.lines()] == [[f"r{number}"] for number in range(5000)]
+
+
+def test_what_is_remembered_of_anonymous_callers_lies_where_the_asker_says_and_none_drops_out() -> None:
+    """Whoever goes through all public routes must not make the others' lines dearer."""
+    sink, texts = Sink(), {}
+    log = DecisionLog(sink.writer)
+    routes = [replace(ROUTE, id=f"r{number}") for number in range(2 * MAX_MEMO)]
+    for route in routes:
+        log.record(STARTED, request(), route, ANONYMOUS, ALLOWED, memo=texts)
+    assert [line["route-id"] for line in sink.lines()] == [route.id for route in routes]
+    first = dict(texts)
+    for route in routes:
+        log.record(STARTED, request(), route, ANONYMOUS, ALLOWED, memo=texts)
+    sink.writer.flush()
+    assert texts == first and {route.id for route in routes} == {key[1] for key in texts}
+    assert not ANONYMOUS.memo
+    who = replace(SIGNED_IN, memo={})
+    for route in routes:
+        log.record(STARTED, request(), route, who, ALLOWED, memo=who.memo)
+    sink.writer.flush()
+    assert 0 < len(who.memo) <= MAX_MEMO
 
 
 def test_a_log_that_is_off_writes_nothing() -> None:
     sink = Sink()
-    DecisionLog(sink.writer, enabled=False).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED)
+    DecisionLog(sink.writer, enabled=False).record(STARTED, request(), ROUTE, ANONYMOUS, ALLOWED, memo={})
     assert sink.lines() == []
 
 
@@ -134,7 +162,7 @@ def test_impersonation_shows_who_asks_and_as_whom() -> None:
     sink = Sink()
     admin = Session("s0", "admin", "idp", 0, 9, {"email": ("admin@example.com",)})
     who = replace(SIGNED_IN, presented=admin)
-    DecisionLog(sink.writer).record(STARTED, request(), ROUTE, who, ALLOWED)
+    DecisionLog(sink.writer).record(STARTED, request(), ROUTE, who, ALLOWED, memo=who.memo)
     line = sink.line()
     assert (line["session-id"], line["user"], line["email"]) == ("s0", "admin", "admin@example.com")
     assert [line[name] for name in sorted(IMPERSONATE)] == ["u@example.com", "s1", "u1"]
@@ -146,9 +174,14 @@ def test_groups_that_the_upstream_is_not_told_are_counted(told: list[str], count
     groups = (DirectoryGroup("a"), DirectoryGroup("b"))
     who = replace(SIGNED_IN, directory=DirectoryUser("u1", groups=groups))
     log = DecisionLog(sink.writer)
-    log.record(STARTED, request(), ROUTE, who, ALLOWED)
+    log.record(STARTED, request(), ROUTE, who, ALLOWED, memo=who.memo)
     log.record(
-        STARTED, request(), replace(ROUTE, jwt_groups_filter=frozenset(told), checksum=8), who, ALLOWED
+        STARTED,
+        request(),
+        replace(ROUTE, jwt_groups_filter=frozenset(told), checksum=8),
+        who,
+        ALLOWED,
+        memo=who.memo,
     )
     before, after = sink.lines()
     assert ("removed-groups-count" in before, after.get("removed-groups-count")) == (False, count)
@@ -158,8 +191,8 @@ def test_a_call_of_a_tool_is_named() -> None:
     sink = Sink()
     log = DecisionLog(sink.writer, ["mcp-method", "mcp-tool"])
     call = request()._replace(mcp=MCPCall(1, "tools/call", 'to"ol'))
-    log.record(STARTED, call, ROUTE, SIGNED_IN, ALLOWED)
-    log.record(STARTED, call._replace(mcp=MCPCall(1, "ping")), ROUTE, SIGNED_IN, ALLOWED)
+    log.record(STARTED, call, ROUTE, SIGNED_IN, ALLOWED, memo=SIGNED_IN.memo)
+    log.record(STARTED, call._replace(mcp=MCPCall(1, "ping")), ROUTE, SIGNED_IN, ALLOWED, memo=SIGNED_IN.memo)
     lines = [{name: line.get(name) for name in ("mcp-method", "mcp-tool")} for line in sink.lines()]
     assert lines == [
         {"mcp-method": "tools/call", "mcp-tool": 'to"ol'},
@@ -183,5 +216,7 @@ def test_headers_are_written_when_they_are_chosen_credentials_as_stars(
     chosen: list[str], headers: dict[str, str] | None
 ) -> None:
     sink = Sink()
-    DecisionLog(sink.writer, chosen).record(STARTED, request(fields=FIELDS), ROUTE, SIGNED_IN, ALLOWED)
+    DecisionLog(sink.writer, chosen).record(
+        STARTED, request(fields=FIELDS), ROUTE, SIGNED_IN, ALLOWED, memo=SIGNED_IN.memo
+    )
     assert sink.line().get("headers") == headers

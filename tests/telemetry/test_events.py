@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from twisted.internet import tcp
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from pomerium_tw.telemetry.events import JSONObserver
+from pomerium_tw.transport.eager import EagerPort
 
 from .values import STARTED, Sink
 
@@ -83,7 +85,7 @@ def test_an_event_that_cannot_be_formatted_is_still_a_line() -> None:
     assert "missing" in sink.line()["message"]
 
 
-def levels_written(level: str) -> list[str]:
+def levels_written(level: str, logger: str = "x") -> list[str]:
     """What a process of its own writes: the beginning of logging is global."""
     script = (
         "import json, sys\n"
@@ -92,12 +94,14 @@ def levels_written(level: str) -> list[str]:
         "from pomerium_tw.telemetry import LineWriter, LogThread, start_logging\n"
         "writer = LineWriter(LogThread(1), Clock())\n"
         "start_logging(writer, sys.argv[1])\n"
-        "log = Logger('x')\n"
+        "log = Logger(sys.argv[2])\n"
         "for name in ('debug', 'info', 'warn', 'error', 'critical'):\n"
         "    getattr(log, name)(name)\n"
         "writer.flush()\n"
     )
-    answer = subprocess.run([sys.executable, "-c", script, level], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", script, level, logger], capture_output=True, text=True, check=True
+    )
     assert answer.stderr == ""
     return [line.partition('"level":"')[2].partition('"')[0] for line in answer.stdout.splitlines()]
 
@@ -112,3 +116,8 @@ def levels_written(level: str) -> list[str]:
 )
 def test_events_below_the_chosen_level_are_not_written(level: str, written: list[str]) -> None:
     assert levels_written(level) == written
+
+
+@pytest.mark.parametrize("port", [tcp.Port, EagerPort])
+def test_accepting_connections_says_nothing_less_than_a_warning(port: type[tcp.Port]) -> None:
+    assert levels_written("info", port._logger.namespace) == ["warn", "error", "critical"]

@@ -95,7 +95,7 @@ async def test_a_certificate_without_alternative_names_is_nobodys(in_memory: boo
             await fetch(port, client_connection(NAME, trust), in_memory=in_memory)
 
 
-ODD = ["*", "*.lan", "a.*.lan", "*.com", "a*.x.lan", "10.0.0.1", "\x00", ""]
+ODD = ["*", "*.", "*..lan", "a.*.lan", "*.*.lan", "a*.lan", "a*.x.lan", "10.0.0.1", "\x00", ""]
 """Names of certificates that stand for no host."""
 
 
@@ -105,7 +105,19 @@ async def test_a_name_that_stands_for_no_host_neither_helps_nor_harms(odd: str) 
     contexts, trust = naming(odd, "nas.lan")
     async with serving(contexts) as port:
         assert await fetch(port, client_connection("nas.lan", trust)) == b"hello"
-        for other in ("other.lan", "a.b.lan", "ab.x.lan", "x.com", "10.0.0.1"):
+        for other in ("other.lan", "a.b.lan", "ab.lan", "ab.x.lan", "10.0.0.1"):
+            with pytest.raises(VerificationError):
+                await fetch(port, client_connection(other, trust))
+
+
+@pytest.mark.parametrize("wildcard", ["*.internal", "*.INTERNAL"])
+@ensureDeferred
+async def test_a_wildcard_before_a_single_label_stands_for_one_label(wildcard: str) -> None:
+    """As Go and Envoy have it: networks of companies end in ``internal``, ``lan`` or ``localhost``."""
+    contexts, trust = naming(wildcard)
+    async with serving(contexts) as port:
+        assert await fetch(port, client_connection("app.internal", trust)) == b"hello"
+        for other in ("internal", "a.app.internal", "app.lan", "app.internal.lan", "xn--bcher-kva.internal"):
             with pytest.raises(VerificationError):
                 await fetch(port, client_connection(other, trust))
 

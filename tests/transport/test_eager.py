@@ -17,8 +17,8 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from pomerium_tw.transport.eager import EagerConnector, EagerPort
-from pomerium_tw.transport.gathering import MOST_PIECES
+from pomerium_tw.transport.eager import LONG_READ, SHORT_READ, EagerConnector, EagerPort, EagerServer
+from pomerium_tw.transport.gathering import FULL, HELD, MOST_PIECES, ROOM
 
 from .pairs import Push
 
@@ -253,6 +253,14 @@ async def test_after_starttls_nothing_is_written_in_clear() -> None:
 
 
 @ensureDeferred
+async def test_a_connector_forgets_its_connection_when_it_is_lost() -> None:
+    async with connected() as pair:
+        connector = pair.receiver.connector
+        assert connector.transport is pair.receiver
+    assert connector.transport is None, "else both are kept until the garbage collector comes by"
+
+
+@ensureDeferred
 async def test_writing_to_a_lost_peer_raises_nothing() -> None:
     async with connected() as pair:
         pair.receiver.getHandle().shutdown(socket.SHUT_RDWR)
@@ -261,3 +269,97 @@ async def test_writing_to_a_lost_peer_raises_nothing() -> None:
             pair.sender.write(b"x" * 100_000)
         await pair.server.ended()
         pair.sender.write(b"after the end")
+
+
+@ensureDeferred
+async def test_what_was_not_sent_goes_with_the_connection_though_somebody_still_knows_it() -> None:
+    before = HELD.size
+    async with connected() as pair:
+        sender = pair.sender
+        pair.receiver.pauseProducing()
+        sender.write(b"x" * 4_000_000)
+        await turn()
+        sender.write(b"y" * 1_000_000)
+        await turn()
+        assert HELD.size - before == 5_000_000
+        sender.write(b"z")
+        sender.abortConnection()
+        await pair.server.ended()
+        assert (sender.dataBuffer, sender._tempDataBuffer, sender._tempDataLen) == (b"", [], 0)
+        assert sender._pending is None
+        assert HELD.size == before
+        pair.receiver.resumeProducing()
+
+
+@ensureDeferred
+async def test_what_was_sent_is_held_no_more() -> None:
+    before = HELD.size
+    async with connected() as pair:
+        pair.receiver.pauseProducing()
+        pair.sender.write(b"x" * 1_000_000)
+        await turn()
+        assert HELD.size - before == 1_000_000, "a piece is kept as a whole"
+        pair.receiver.resumeProducing()
+        while len(pair.client.data) < 1_000_000:
+            await turn()
+        await turn()
+        assert HELD.size == before
+
+
+class Full:
+    """A socket of which every read takes all that is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.gives = LONG_READ
+
+    def recv(self, size: int) -> bytes:
+        self.asked.append(size)
+        return bytes(min(size, self.gives))
+
+
+class Reading(EagerServer):
+    def __init__(self) -> None:
+        self.socket = Full()  # type: ignore[assignment]
+        self.protocol = Recorder()
+
+
+def test_reads_grow_step_by_step_while_they_are_full() -> None:
+    transport: Any = Reading()
+    for _ in range(7):
+        transport.doRead()
+    assert transport.socket.asked == [SHORT_READ * factor for factor in (1, 2, 4, 8, 16, 16, 16)]
+    transport.socket.gives = SHORT_READ - 1
+    transport.doRead()
+    transport.doRead()
+    assert transport.socket.asked[-2:] == [LONG_READ, SHORT_READ]
+
+
+def test_reads_are_short_while_too_much_waits_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport: Any = Reading()
+    for _ in range(6):
+        transport.doRead()
+    monkeypatch.setattr(HELD, "size", ROOM + 1)
+    for _ in range(3):
+        transport.doRead()
+    assert transport.socket.asked[-4:] == [LONG_READ, SHORT_READ, SHORT_READ, SHORT_READ]
+    monkeypatch.setattr(HELD, "size", ROOM)
+    transport.doRead()
+    transport.doRead()
+    assert transport.socket.asked[-2:] == [2 * SHORT_READ, 4 * SHORT_READ]
+
+
+@ensureDeferred
+async def test_a_producer_is_paused_when_more_than_its_share_waits() -> None:
+    async with connected() as pair:
+        pair.receiver.pauseProducing()
+        while pair.sender not in reactor.getWriters():
+            pair.sender.write(b"x" * 1000)
+            await turn()
+        producer = Push()
+        pair.sender.registerProducer(producer, True)
+        pair.sender.write(b"y" * FULL)
+        await turn()
+        assert producer.calls == ["pause"]
+        pair.sender.unregisterProducer()
+        pair.receiver.resumeProducing()

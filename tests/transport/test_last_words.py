@@ -119,6 +119,24 @@ async def test_closing_is_possible_when_no_more_can_be_written(tmp_path: Path) -
 
 
 @ensureDeferred
+async def test_over_tls_the_first_write_that_fails_leaves_the_answer_to_be_read() -> None:
+    """OpenSSL reads nothing after a write that failed."""
+    server, client = Recorder(), Recorder()
+    async with serving(server) as port:
+        await endpoint_to(port).connect(factory_of(client))
+        await until(lambda: server.made and server.transport._shaken)
+        server.transport.setTcpNoDelay(True)  # the answer is under way when the connection is reset
+        server.transport.write(ANSWER[:1000])
+        server.transport.flush()
+        server.transport.connectionLost(Failure(ConnectionAborted()))
+        client.transport.write(b"more of the upload")
+        client.transport.flush()
+        await until(lambda: client.lost)
+        assert bytes(client.data) == ANSWER[:1000]
+        assert client.lost.check(ConnectionLost)
+
+
+@ensureDeferred
 async def test_over_tls_an_answer_is_read_to_its_end_too() -> None:
     server, client = Recorder(), Recorder()
     async with serving(server) as port:

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
+
+from pomerium_tw.transport import STOPPED_AGAIN
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
 
@@ -300,10 +304,28 @@ def test_who_stops_the_reactor_at_the_end_of_a_turn_has_not_to_wait_for_an_event
     assert late.active()
 
 
+def test_who_stops_it_while_it_stops_is_heard_by_what_holds_it_up(lean: Any) -> None:
+    held: Deferred[None] = Deferred()
+    lean.addSystemEventTrigger("before", "shutdown", lambda: held)
+    lean.addSystemEventTrigger("during", STOPPED_AGAIN, held.callback, None)
+    lean.callLater(0, lean.stop)
+    lean.callLater(0.01, lean.stop)
+    late = lean.callLater(LIMIT, held.callback, None)
+    lean.run(installSignalHandlers=False)
+    assert late.active()
+
+
+def test_what_does_not_run_cannot_be_stopped(lean: Any) -> None:
+    with pytest.raises(ReactorNotRunning):
+        lean.stop()
+
+
 def test_a_clock_set_back_delays_no_timer(lean: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wall = type(lean).seconds
     lean.callLater(0.05, lambda: monkeypatch.setattr(lean, "seconds", lambda: wall() - 3600))
     rung: list[str] = []
+    told: list[float] = []
+    lean.when_set_back.append(told.append)
     lean.callLater(0.2, lambda: rung.append("timer"))
     lean.callLater(0.3, lean.stop)
     patience = threading.Timer(LIMIT, lean.callFromThread, (lean.stop,))  # no clock of the reactor's
@@ -311,3 +333,4 @@ def test_a_clock_set_back_delays_no_timer(lean: Any, monkeypatch: pytest.MonkeyP
     lean.run(installSignalHandlers=False)
     patience.cancel()
     assert rung == ["timer"]
+    assert [round(seconds / 60) for seconds in told] == [60]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.threads import deferToThread
+from twisted.logger import LogEvent, globalLogPublisher
 
 from pomerium_tw.transport import listening
 from pomerium_tw.transport.eager import EagerServer
-from pomerium_tw.transport.listening import ANNOUNCE_SECONDS, AnnouncedPort, listen
+from pomerium_tw.transport.listening import ANNOUNCE_SECONDS, NO_DESCRIPTOR, NO_HEADER, AnnouncedPort, listen
 
 from .pairs import Recorder, Timed, factory_of, other_client, reactor, serving, turns, until
 
@@ -142,12 +144,15 @@ async def test_those_without_a_header_are_counted_and_leave_with_the_port(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listening, "MAX_UNANNOUNCED", 2)
-    async with serving(tls=False, proxy_protocol=True) as port:
+    refused: list[tuple[str, str]] = []
+    told = lambda *of: refused.append(of)  # noqa: E731
+    async with serving(tls=False, proxy_protocol=True, not_accepted=told) as port:
         waiting = [dial(port), dial(port)]
         await until(lambda: len(port._unannounced) == 2)
         third = dial(port)
         assert await deferToThread(third.recv, 1) == b""
         assert len(port._unannounced) == 2
+        assert refused == [("127.0.0.1", NO_HEADER)]
     assert not port._unannounced
     assert not [call for call in reactor.getDelayedCalls() if "_too_late" in repr(call)]
     for each in (*waiting, third):
@@ -171,3 +176,48 @@ async def test_in_clear_writes_are_as_eager_as_without_a_header() -> None:
         assert isinstance(server.transport, EagerServer)
         connection.close()
         await until(lambda: server.lost)
+
+
+class Exhausted:
+    """A listening socket whose process or system has run out of something."""
+
+    def __init__(self, sock: socket.socket, number: int) -> None:
+        self._sock = sock
+        self._number = number
+        self.fails = True
+
+    def accept(self) -> Any:
+        if self.fails:
+            self.fails = False
+            raise OSError(self._number, "none left")
+        return self._sock.accept()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+@pytest.mark.parametrize("how", [{"tls": False}, {}, {"tls": False, "proxy_protocol": True}])
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.EMFILE, [("127.0.0.1", NO_DESCRIPTOR)]),
+        (errno.ENFILE, [("", NO_DESCRIPTOR)]),
+        (errno.ECONNABORTED, []),
+    ],
+)
+@ensureDeferred
+async def test_who_cannot_be_accepted_is_counted_and_logs_nothing_of_itself(
+    how: dict[str, Any], number: int, told: list[tuple[str, str]]
+) -> None:
+    logged: list[LogEvent] = []
+    refused: list[tuple[str, str]] = []
+    async with serving(not_accepted=lambda *of: refused.append(of), **how) as port:
+        globalLogPublisher.addObserver(logged.append)
+        exhausted = port.socket = Exhausted(port.socket, number)
+        connection = dial(port)
+        await until(lambda: not exhausted.fails)
+        globalLogPublisher.removeObserver(logged.append)
+        connection.close()
+        port.socket = exhausted._sock
+    assert refused == told
+    assert not logged

@@ -5,41 +5,35 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
-from twisted.internet.defer import DeferredList
-from twisted.internet.task import Clock
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import globalLogPublisher
 
 from pomerium_tw.transport import Threads, ThreadsBusyError, ThreadsClosedError, ThreadsTimeoutError
 from pomerium_tw.transport import threads as module
 
-
-class ClockedReactor(Clock):
-    """The real reactor's threads with a clock of the test's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.triggers: list[Callable[[], Any]] = []
-
-    def callFromThread(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> None:
-        reactor.callFromThread(fn, *args, **kwargs)
-
-    def addSystemEventTrigger(self, phase: str, event: str, fn: Callable[..., Any], /) -> Any:
-        assert (phase, event) == ("during", "shutdown")
-        self.triggers.append(fn)
-        return fn
-
-    def removeSystemEventTrigger(self, trigger: Any, /) -> None:
-        self.triggers.remove(trigger)
+from .clocked import ClockedReactor
 
 
 def names() -> set[str]:
     return {thread.name for thread in threading.enumerate()}
+
+
+def begun(threads: Threads, gate: threading.Event) -> Deferred[bool]:
+    """A call that a thread has begun, and that ends with the gate."""
+    runs = threading.Event()
+
+    def wait() -> bool:
+        runs.set()
+        return gate.wait()
+
+    work = threads.run(wait)
+    assert runs.wait(10)
+    return work
 
 
 @ensureDeferred
@@ -122,11 +116,13 @@ async def test_a_call_that_takes_too_long_fails_and_does_not_hold_up_the_others(
 
 
 @ensureDeferred
-async def test_close_leaves_a_call_behind_that_does_not_end() -> None:
+async def test_close_leaves_a_call_behind_that_does_not_end_and_begins_no_other() -> None:
     clocked = ClockedReactor()
     threads = Threads(clocked, "books", 1, call_limit=1000)
     gate = threading.Event()
-    hung = threads.run(gate.wait)
+    hung = begun(threads, gate)
+    seen: list[str] = []
+    queued = threads.run(seen.append, "queued")
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
     try:
@@ -137,10 +133,13 @@ async def test_close_leaves_a_call_behind_that_does_not_end() -> None:
         assert closed.called
     finally:
         globalLogPublisher.removeObserver(events.append)
-    assert any("left behind" in event["log_format"] and event["count"] == 1 for event in events)
+    assert any("left behind" in event["log_format"] and event["count"] == 2 for event in events)
     assert clocked.triggers == []
     gate.set()
     assert await hung is True
+    with pytest.raises(ThreadsClosedError, match="nobody waits"):
+        await queued
+    assert seen == []
 
 
 @ensureDeferred
@@ -166,6 +165,26 @@ async def test_the_reactors_shutdown_closes_them() -> None:
     trigger()
     with pytest.raises(ThreadsClosedError):
         await threads.run(lambda: None)
+
+
+@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "too late"])
+@ensureDeferred
+async def test_a_call_that_nobody_waits_for_any_more_is_not_begun(cancelled: bool) -> None:
+    clocked = ClockedReactor()
+    threads = Threads(clocked, "books", 1, call_limit=3)
+    gate = threading.Event()
+    begun(threads, gate).addErrback(lambda _too_late: False)
+    seen: list[str] = []
+    queued = threads.run(seen.append, "queued").addErrback(lambda _given_up: None)
+    if cancelled:
+        queued.cancel()
+    else:
+        clocked.advance(3)
+    last = threads.run(seen.append, "last")
+    gate.set()
+    await last
+    assert seen == ["last"]
+    await threads.close()
 
 
 def test_a_size_below_one_is_refused() -> None:

@@ -1,9 +1,12 @@
-"""Connecting with TLS on the socket: over when the handshake is, or within a time."""
+"""Connecting with TLS on the socket: over when the handshake is, or within a time; and reading what came."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from select import select
 from typing import Any
 
 import pytest
@@ -169,3 +172,118 @@ async def test_tls_over_a_unix_socket(tmp_path: Path) -> None:
     client.transport.loseConnection()
     await until(lambda: server.lost and client.lost)
     await listener.stopListening()
+
+
+# -- what lies unread
+
+
+class Scripted:
+    """A server that does nothing of its own accord, and whose records leave in one piece."""
+
+    def __init__(self, sock: socket.socket, client: Any) -> None:
+        self.socket, self.client = sock, client
+        self._connection = SSL.Connection(ServerSide().context)
+        self._connection.set_accept_state()
+
+    def take(self) -> None:
+        """What the client has sent becomes OpenSSL's."""
+        with suppress(BlockingIOError):
+            self._connection.bio_write(self.socket.recv(65536))
+
+    def shake(self) -> bool:
+        """Whether the handshake is over, the session tickets of TLS 1.3 among what is left to send."""
+        self.take()
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            self.send()
+            return False
+        return True
+
+    def say(self, *records: bytes) -> None:
+        for record in records:
+            self._connection.send(record)
+
+    def end(self) -> None:
+        self._connection.shutdown()
+
+    def send(self) -> None:
+        with suppress(SSL.WantReadError):
+            self.socket.sendall(self._connection.bio_read(65536))
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[Scripted]:
+    """The handshake is over; the session tickets are yet to be sent."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        plain = TCP4ClientEndpoint(reactor, "127.0.0.1", listener.getsockname()[1])
+        client = Recorder()
+        connecting = TLSEndpoint(reactor, plain, ClientSide()).connect(factory_of(client))
+        await until(lambda: select([listener], [], [], 0)[0])
+        with listener.accept()[0] as sock:
+            sock.setblocking(False)
+            server = Scripted(sock, client)
+            await until(server.shake)
+            await connecting
+            yield server
+            if client.lost is None:
+                transport: Any = client.transport
+                transport.abortConnection()
+                await until(lambda: client.lost)
+
+
+@ensureDeferred
+async def test_session_tickets_that_lie_unread_are_read_and_cost_nothing() -> None:
+    async with scripted() as server:
+        server.send()
+        server.client.transport.catch_up()
+        server.client.transport.catch_up()
+        assert server.client.lost is None
+        server.client.transport.write(b"hello")
+        await turns(2)
+        server.say(b"good day")
+        server.send()
+        await until(lambda: server.client.data)
+        assert bytes(server.client.data) == b"good day"
+
+
+@ensureDeferred
+async def test_what_lies_behind_session_tickets_is_read_too() -> None:
+    async with scripted() as server:
+        server.say(b"unasked")
+        server.send()
+        server.client.transport.catch_up()
+        assert bytes(server.client.data) == b"unasked"
+
+
+@ensureDeferred
+async def test_a_record_behind_the_one_that_was_read_is_not_left_there() -> None:
+    async with scripted() as server:
+        server.say(b"first", b"second")
+        server.send()
+        await until(lambda: server.client.data)
+        assert bytes(server.client.data) == b"first", "the reactor reads one record a turn"
+        server.client.transport.catch_up()
+        assert bytes(server.client.data) == b"firstsecond"
+
+
+@pytest.mark.parametrize("politely", [True, False])
+@ensureDeferred
+async def test_an_end_that_lies_unread_is_an_end(*, politely: bool) -> None:
+    async with scripted() as server:
+        if politely:
+            server.end()
+        server.send()
+        server.socket.close()
+        server.client.transport.catch_up()
+        assert server.client.lost is not None
+        assert server.client.done is politely
+
+
+@ensureDeferred
+async def test_where_nothing_lies_nothing_happens() -> None:
+    async with scripted() as server:
+        server.client.transport.catch_up()
+        assert (bytes(server.client.data), server.client.lost) == (b"", None)

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pomerium_tw.transport.eager import LONG_READ
-from pomerium_tw.transport.gathering import MOST_PIECES
+from pomerium_tw.transport.gathering import HELD, MOST_PIECES, ROOM
 from pomerium_tw.transport.tls_connection import PIECE, RECORD
 
 from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until
@@ -496,3 +496,31 @@ async def test_openssls_own_client(options: list[str]) -> None:
         await until(lambda: server.lost)
         assert server.lost is not None
         assert server.lost.check(ConnectionDone)
+
+
+@ensureDeferred
+async def test_what_was_not_sent_goes_with_the_connection_though_somebody_still_knows_it() -> None:
+    before = HELD.size
+    async with pair() as both:
+        sender = both.sender
+        both.receiver.pauseProducing()
+        sender.write(BIG)
+        await turns(1)
+        assert HELD.size - before == len(BIG)
+        sender.abortConnection()
+        await until(lambda: both.server.lost)
+        assert (sender.dataBuffer, sender._tempDataBuffer, sender._tempDataLen) == (b"", [], 0)
+        assert not hasattr(sender, "_tls")
+        assert HELD.size == before
+        both.receiver.resumeProducing()
+
+
+@ensureDeferred
+async def test_records_are_passed_on_one_by_one_while_too_much_waits_to_be_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with pair() as both:
+        monkeypatch.setattr(HELD, "size", 2 * ROOM)
+        both.receiver.write(BIG)
+        await until(lambda: len(both.server.data) == len(BIG))
+        assert both.server.pieces >= len(BIG) / RECORD

@@ -5,7 +5,7 @@ import select
 import pytest
 from twisted.internet.task import Clock
 
-from pomerium_tw.transport import turn_end_of
+from pomerium_tw.transport import turn_end_of, when_set_back
 
 
 def test_where_nobody_tells_when_a_turn_ends_it_ends_at_once() -> None:
@@ -24,3 +24,9 @@ def test_the_lean_reactor_tells() -> None:
     assert seen == []
     reactor.runUntilCurrent()
     assert seen == ["called"]
+
+
+def test_of_other_reactors_nobody_hears_that_a_clock_was_set_back() -> None:
+    told: list[float] = []
+    when_set_back(Clock()).append(told.append)
+    assert when_set_back(Clock()) == []

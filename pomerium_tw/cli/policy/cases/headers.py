@@ -11,13 +11,12 @@ from typing import Any
 from pomerium_tw.authorize import (
     ForwardedAssertions,
     IssuedTokens,
-    Template,
     UpstreamHeaders,
     comma_list,
     routing_key,
 )
 from pomerium_tw.config import RouteSettings, Settings
-from pomerium_tw.model import Route, Secret
+from pomerium_tw.model import Route, Secret, Template
 from pomerium_tw.token import AssertionSigner, derive_signing_key
 
 from .identity import caller, session_record

@@ -5,10 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 Reference = tuple[str, ...]
 """The names of a reference in their order: ``${a.b["c"]}`` is ``("a", "b", "c")``."""
+
+REFERENCES: Final[frozenset[Reference]] = frozenset(
+    ("pomerium", name)
+    for name in (
+        "access_token",
+        "id_token",
+        "jwt",
+        "client_cert_fingerprint",
+        "client_cert_san_dns",
+        "client_cert_san_email",
+    )
+)
+"""Those that stand for something, besides the ones below :data:`HEADER_REFERENCE`."""
+HEADER_REFERENCE: Final[Reference] = ("pomerium", "request", "headers")
+"""With the name of a header behind it: what the client sent."""
 
 _NAME = r"[0-9A-Za-z_-]++"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -55,6 +70,22 @@ class Template:
     def render(self, resolve: Callable[[Reference], str]) -> str:
         """The value with each reference replaced, once: what ``resolve`` says is not read again."""
         return "".join([part if isinstance(part, str) else resolve(part) for part in self.parts])
+
+
+def is_known(reference: Reference) -> bool:
+    """Whether it stands for something."""
+    below = reference[: len(HEADER_REFERENCE)] == HEADER_REFERENCE
+    return reference in REFERENCES or (below and len(reference) == len(HEADER_REFERENCE) + 1)
+
+
+def plain_pieces(text: str) -> list[str]:
+    """The text between its references and ``$$``: where something like a reference is left, none was read."""
+    pieces = []
+    end = 0
+    for found in _VARIABLE.finditer(text):
+        pieces.append(text[end : found.start()])
+        end = found.end()
+    return [*pieces, text[end:]]
 
 
 def _names(written: str) -> Reference:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pomerium_tw.authorize import Template, comma_list
+from pomerium_tw.model import Template
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,3 @@ def test_nonsense_is_read_in_linear_time(piece: str) -> None:
     started = time.perf_counter()
     Template.parse(piece * 100_000)
     assert time.perf_counter() - started < 5
-
-
-def test_a_value_with_a_comma_has_no_place_in_a_list() -> None:
-    assert comma_list(["a", ",b", "c,", "d"]) == "a,d"
-    assert comma_list([]) == ""
