@@ -26,8 +26,8 @@ SMALL = 1024
 """Bytes of a piece while a peer is slow."""
 SMALL_PIECES = 512
 FIRST = 64 << 20
-"""Bytes that a proxy moves before it is measured: where modules were compiled in the same process, the allocator
-keeps 11 to 17 MB of the first large pieces in some runs, whatever the body's size."""
+"""Bytes that a proxy moves before it is measured: where modules were compiled in the same process, the
+allocator keeps 11 to 17 MB of the first large pieces in some runs, whatever the body's size."""
 PAUSE = 0.001
 """Seconds between small pieces."""
 
