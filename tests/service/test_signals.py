@@ -106,6 +106,8 @@ def _until_refused(port: int) -> None:
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+        except ConnectionResetError:
+            continue  # it was waiting to be accepted as the listening ended
         except ConnectionRefusedError:
             return
     raise AssertionError("it listens still")
