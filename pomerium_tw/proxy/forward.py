@@ -265,8 +265,6 @@ class Forward:
 
     def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
         connection, self._connection = self._connection, None
-        if self.exchange.answered or self.exchange.gone:
-            return
         if untouched and connection is not None and connection.used > 1 and self._repeatable():
             # It was closing as we took it: nothing says that this request was seen (RFC 9112 §9.3.1).
             self._connect()
@@ -280,8 +278,6 @@ class Forward:
 
     def expired(self, now: float) -> None:
         """The sweep found the deadline passed, of this or of its connection."""
-        if self.exchange.answered or self.exchange.gone:
-            return
         complete = not self._uploading
         timeout = self.exchange.plan.route.timeout  # type: ignore[union-attr]  # the route step ran
         longest = self.exchange.generation.timeouts.stream
