@@ -54,6 +54,7 @@ class DryBuild:
     """All of a generation that can be made without sockets, clock or network."""
 
     loaded: Loaded
+    routes: tuple[Route, ...]
     policies: Policies
     provider: Provider
     trust: TrustRoots
@@ -98,7 +99,15 @@ class DryBuild:
             said = (*loaded.warnings, *loaded.left_out, *warnings)
             raise ConfigError(sorted(problems, key=_place), said)
         loaded_certificates = tuple(certificate for _span, certificate in certificates)
-        return cls(loaded, policies, provider, trust, loaded_certificates, signing_keys, warnings)
+        routes = tuple(
+            with_checksum(
+                build_route(settings, route, provider.id),
+                policies.compiled[route.id].policies,
+                strict=settings.strict_policy,
+            )
+            for _path, route in settings.all_routes
+        )
+        return cls(loaded, routes, policies, provider, trust, loaded_certificates, signing_keys, warnings)
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
@@ -147,15 +156,7 @@ class _Builder:
         self._number = number
         self._settings: Settings = dry.loaded.settings
         self._conversation = self._make_conversation()
-        self._routes = [
-            with_checksum(
-                build_route(self._settings, route, dry.provider.id),
-                dry.policies.compiled[route.id].policies,
-                strict=self._settings.strict_policy,
-            )
-            for _path, route in self._settings.all_routes
-        ]
-        self._headers = self._make_headers(self._routes)
+        self._headers = self._make_headers(dry.routes)
 
     def _make_headers(self, routes: Sequence[Route]) -> UpstreamHeaders:
         settings, now, keys = self._settings, self._parts.reactor.seconds, self._dry.signing_keys
@@ -196,7 +197,7 @@ class _Builder:
 
     def build(self) -> Generation:
         settings, parts = self._settings, self._parts
-        routes = self._routes
+        routes = self._dry.routes
         own_cookies = owned_cookie_pattern(settings.cookie_name)
         reactor = guarded(parts.reactor, settings.upstream_deny_networks)
         clusters = [

@@ -17,6 +17,10 @@ from .secrets import Secrets
 DATABASE_NAME = "databroker.sqlite"
 
 
+BUILD_LIMIT = 600.0
+"""Seconds until a newer configuration is given up: 10,000 routes take ten, beside traffic longer."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """Made once for a running service."""
@@ -35,6 +39,9 @@ class Parts:
     access_log: AccessLog
     decision_log: DecisionLog
     threads: Threads
+    """Of the store."""
+    aside: Threads
+    """What takes long without waiting for anything, while requests are answered: a newer configuration."""
 
     @classmethod
     def make(cls, settings: Settings, reactor: Any, writer: LineWriter) -> Parts:
@@ -81,6 +88,7 @@ class Parts:
                 enabled=settings.log_level in ("trace", "debug", "info"),
             ),
             threads=threads,
+            aside=Threads(reactor, "configuration", 1, BUILD_LIMIT),
         )
 
 

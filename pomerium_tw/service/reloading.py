@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ..config import ConfigError, Loaded, Problem, Settings
 
+log = Logger("pomerium.service")
+
 RELOAD_SECONDS = 1.0
-"""Shortest time between two reloads, for the traffic: nothing is answered during one."""
+"""Shortest time between two reloads, for the traffic: it is slower during one."""
+
+GIVES_WAY_AFTER = 0.0001
+"""Seconds that reading a configuration may keep others from the interpreter (Python's own number is 0.005).
+
+Each request has four system calls, after each of which it would wait so long: beside 1,000 routes being read
+requests took 9 ms in the middle with Python's number, and 1 ms with this one; 0.5 ms where nothing is read.
+"""
 
 KEPT = (
     "address",
@@ -85,6 +99,17 @@ def _shown(value: Any) -> Any:
     return value
 
 
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """A thread that only computes holds the others up by no more than :data:`GIVES_WAY_AFTER` at a time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(GIVES_WAY_AFTER)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 class HangUp:
     """Calls back, in the reactor, when the process gets SIGHUP; once for all that come before it does so.
 
@@ -92,7 +117,8 @@ class HangUp:
     is heard when this starts; those that come after the end of this are ignored.
     """
 
-    def __init__(self, reactor: Any, heard: Callable[[], object]) -> None:
+    def __init__(self, reactor: Any, heard: Callable[[], Any]) -> None:
+        """``heard``: may answer with a Deferred. Signals that come before it fires are one call after it."""
         self._reactor = reactor
         self._heard = heard
         self._before: Any = None
@@ -100,6 +126,9 @@ class HangUp:
         """The signal was blocked before: the process is our own."""
         self._listens = False
         self._asked: IDelayedCall | None = None
+        self._under_way = False
+        self._again = False
+        """Asked for once more while a call was under way."""
         self._rests_until = 0.0
         """No call before that (seconds since the epoch)."""
 
@@ -124,17 +153,28 @@ class HangUp:
         self._reactor.callFromThread(self._ask)
 
     def _ask(self) -> None:
-        if self._listens and self._asked is None:
+        if self._under_way:
+            self._again = True  # what is being read may have changed behind it
+        elif self._listens and self._asked is None:
             rest = self._rests_until - self._reactor.seconds()
             # A clock that was set back makes nobody wait the longer.
             self._asked = self._reactor.callLater(min(max(rest, 0.0), RELOAD_SECONDS), self._call)
 
     def _call(self) -> None:
         self._asked = None
-        try:
-            self._heard()
-        finally:
-            self._rests_until = self._reactor.seconds() + RELOAD_SECONDS
+        self._under_way = True
+        maybeDeferred(self._heard).addErrback(_not_reloaded).addCallback(self._called)
+
+    def _called(self, _result: object) -> None:
+        self._under_way = False
+        self._rests_until = self._reactor.seconds() + RELOAD_SECONDS
+        again, self._again = self._again, False
+        if again:
+            self._ask()
+
+
+def _not_reloaded(failure: Failure) -> None:
+    log.failure("reload: nothing was changed, the old configuration decides", failure)
 
 
 def lines_of(problems: tuple[Problem, ...]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..config import Address, ConfigError, Loaded, Problem, load
+from ..config import Address, ConfigError, Loaded, Problem, Settings, load
 from ..databroker import StoreUnavailable
 from ..proxy import Admission, Listener, RedirectListener
 from ..telemetry import LineWriter, LogThread
@@ -28,7 +28,7 @@ from .beforehand import load_beforehand
 from .build import DryBuild, build_generation
 from .limits import allow_descriptors, connection_limits
 from .parts import Parts
-from .reloading import HangUp, keep_routes, kept_of, lines_of
+from .reloading import HangUp, giving_way, keep_routes, kept_of, lines_of
 from .secrets import Secrets
 
 log = Logger("pomerium.service")
@@ -146,22 +146,36 @@ class PomeriumService(Service):
         self._hang_up.start()
         self._starting = Deferred.fromCoroutine(self._start())
 
-    def reload(self) -> tuple[Problem, ...]:
-        """Read the configuration again and decide by it from the next request on; SIGHUP does the same.
+    def reload(self) -> Deferred[tuple[Problem, ...]]:
+        """Read the configuration again and decide by it from then on; SIGHUP does the same.
 
-        Requests under way end as they began. A configuration with problems changes nothing: they are logged
-        and given back. That it has no routes any more is one. Keys of what is made once for a process keep
-        their values until the next start.
+        It is read and checked in a thread, while requests are answered. Those under way end as they began.
+        A configuration with problems changes nothing: they are logged and given back. That it has no routes
+        any more is one. Keys of what is made once for a process keep their values until the next start.
         """
+        return Deferred.fromCoroutine(self._reload())
+
+    async def _reload(self) -> tuple[Problem, ...]:
         try:
-            loaded, kept = kept_of(self._loaded.settings, self._source())
-            keep_routes(self._loaded.settings, loaded)
-            dry = DryBuild.of(loaded, self._parts.secrets, self._reactor.seconds)
+            dry, kept = await self._parts.aside.run(self._read_again, self._loaded.settings)
         except ConfigError as error:
             for line in lines_of(error.problems):
                 log.error("reload: {problem}", problem=line)  # noqa: TRY400 - says it all
             log.error("reload: nothing was changed, the old configuration decides")  # noqa: TRY400
             return error.problems
+        if self.running:
+            self._take_over(dry, kept)
+        return ()
+
+    def _read_again(self, running: Settings) -> tuple[DryBuild, tuple[Problem, ...]]:
+        """All that can be done beside the reactor, and what is said of keys that keep their values."""
+        with giving_way():
+            loaded, kept = kept_of(running, self._source())
+            keep_routes(running, loaded)
+            return DryBuild.of(loaded, self._parts.secrets, self._reactor.seconds), kept
+
+    def _take_over(self, dry: DryBuild, kept: tuple[Problem, ...]) -> None:
+        loaded = dry.loaded
         before, number = self._generation, self._generation.number + 1
         self._generation = self._listener.generation = build_generation(dry, self._parts, number)
         self._redirects.timeouts = self._generation.timeouts
@@ -177,7 +191,6 @@ class PomeriumService(Service):
             number=number,
             count=len(loaded.settings.all_routes),
         )
-        return ()
 
     async def _start(self) -> None:
         try:
@@ -232,6 +245,7 @@ class PomeriumService(Service):
 
     async def _stop(self) -> None:
         self._hang_up.stop()
+        aside = self._parts.aside.close()
         for port in (self._port, self._redirect_port):
             stopped = port.stopListening() if port is not None else None
             if stopped is not None:
@@ -249,6 +263,7 @@ class PomeriumService(Service):
         await self._starting
         await parts.store.stop()
         await parts.threads.close()
+        await aside
         self._writer.flush()
 
     async def _let_end(self) -> None:

@@ -81,7 +81,7 @@ async def test_start_and_reload_tell_too(file: Path) -> None:
     try:
         service.startService()
         await service.ready
-        assert service.reload() == ()
+        assert await service.reload() == ()
     finally:
         globalLogPublisher.removeObserver(observer)
         await service.stopService()

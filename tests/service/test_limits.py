@@ -85,7 +85,7 @@ async def test_a_reload_brings_new_limits(site: Site) -> None:
     beyond: Caller = await endpoint.connect(Factory.forProtocol(Caller))
     assert await beyond.end() == b""
     site.write("max_connections_per_client: 2\n" + PLAIN)
-    assert service.reload() == ()
+    assert await service.reload() == ()
     second: Caller = await endpoint.connect(Factory.forProtocol(Caller))
     for caller in (first, second):
         caller.send(b"GET /ping HTTP/1.1\r\nHost: app.example.com\r\n\r\n")

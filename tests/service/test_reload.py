@@ -6,8 +6,10 @@ import json
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from pomerium_tw.config import load
+from pomerium_tw.config import Loaded, load
 from pomerium_tw.service import PomeriumService, make_service
 from pomerium_tw.service.reloading import RELOAD_SECONDS, HangUp, kept_of
 from pomerium_tw.telemetry import LineWriter
@@ -121,7 +123,7 @@ async def test_each_request_is_decided_wholly_by_one_version(running: Running) -
     await running.upstream.full
     running.write(CLOSED)
     old = running.service._generation
-    assert running.service.reload() == ()
+    assert await running.service.reload() == ()
     assert [endpoint._closed for cluster in old.clusters for endpoint in cluster.endpoints] == [True]
     after = await gatherResults([running.ask() for _ in range(50)])
     assert {response.code for response in after} == {403}
@@ -137,15 +139,15 @@ async def test_each_request_is_decided_wholly_by_one_version(running: Running) -
 async def test_a_bad_file_changes_nothing_and_says_where(running: Running) -> None:
     await running.start(CLOSED)
     running.write("{allow: {or: [acept: 1]}}")
-    problems = running.service.reload()
+    problems = await running.service.reload()
     assert [str(each).rpartition("/")[2] for each in problems] == [
         "c.yaml:9:27: unknown policy criterion: acept"
     ]
     assert (await running.ask()).code == 403
     running.write(CLOSED.replace("deny", "deni"))
-    assert running.service.reload()
+    assert await running.service.reload()
     (running.folder / "c.yaml").unlink()
-    assert running.service.reload()
+    assert await running.service.reload()
     assert (await running.ask()).code == 403
     await running.stop()
     assert len(running.decisions()) == 1
@@ -164,7 +166,7 @@ async def test_what_is_made_once_for_a_process_stays_and_is_named(
 
     globalLogPublisher.addObserver(observer)
     try:
-        assert running.service.reload() == ()
+        assert await running.service.reload() == ()
     finally:
         globalLogPublisher.removeObserver(observer)
     assert any("cookie_name takes effect with the next start" in line for line in said)
@@ -179,10 +181,10 @@ async def test_the_redirect_listener_takes_over_what_can_change(running: Running
     redirects = running.service._redirects
     assert (redirects.timeouts.head, redirects.timeouts.idle) == (10, 300)
     running.write(CLOSED, "timeout_header: 2s\ntimeout_idle: 7s\n")
-    assert running.service.reload() == ()
+    assert await running.service.reload() == ()
     assert (redirects.timeouts.head, redirects.timeouts.idle) == (2, 7)
     running.write("{allow: {or: [acept: 1]}}", "timeout_header: 5s\n")
-    assert running.service.reload()
+    assert await running.service.reload()
     assert redirects.timeouts.head == 2
     await running.stop()
 
@@ -203,6 +205,81 @@ async def test_sighup_reloads(running: Running) -> None:
     assert (await pending).code == 200
     await running.stop()
     assert signal.getsignal(signal.SIGHUP) is before
+
+
+@ensureDeferred
+async def test_requests_are_answered_while_a_newer_configuration_is_read(running: Running) -> None:
+    await running.start(CLOSED)
+    running.write(OPEN)
+    begun, answered = Event(), Event()
+    source = running.service._source
+    interval = sys.getswitchinterval()
+
+    def slow() -> Loaded:
+        begun.set()
+        assert sys.getswitchinterval() < interval
+        assert answered.wait(10)
+        return source()
+
+    running.service._source = slow
+    reloaded = running.service.reload()
+    while not begun.is_set():
+        await deferLater(reactor, 0)
+    assert (await running.ask()).code == 403
+    assert not reloaded.called
+    answered.set()
+    assert await reloaded == ()
+    assert sys.getswitchinterval() == interval
+    pending = running.ask()
+    while not running.upstream.waiting:
+        await deferLater(reactor, 0)
+    running.upstream.release()
+    assert (await pending).code == 200
+    await running.stop()
+
+
+@ensureDeferred
+async def test_a_reload_that_the_end_overtakes_changes_nothing(running: Running) -> None:
+    await running.start(CLOSED)
+    stopping, source = Event(), running.service._source
+
+    def slow() -> Loaded:
+        assert stopping.wait(10)
+        return source()
+
+    running.service._source = slow
+    reloaded = running.service.reload()
+    stopped = running.stop()
+    stopping.set()
+    await stopped
+    assert await reloaded == ()
+    assert running.service._generation.number == 1
+
+
+@ensureDeferred
+async def test_a_fault_of_ours_in_a_reload_is_logged_and_changes_nothing(running: Running) -> None:
+    await running.start(CLOSED)
+    said: list[str] = []
+    source = running.service._source
+
+    def broken() -> Loaded:
+        raise ArithmeticError
+
+    def observer(event: Any) -> None:
+        said.append(formatEvent(event))
+
+    running.service._source = broken
+    globalLogPublisher.addObserver(observer)
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not any("nothing was changed" in line for line in said):
+            await deferLater(reactor, 0)
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    assert (await running.ask()).code == 403
+    running.service._source = source
+    assert await running.service.reload() == ()
+    await running.stop()
 
 
 @ensureDeferred
@@ -230,7 +307,7 @@ async def test_a_configuration_without_routes_is_taken_for_a_file_being_written(
     whole = file.read_text("utf-8")
     for text in ("", "# nothing yet\n", whole[: whole.index("routes:")], "routes: []\n"):
         file.write_text(text, "utf-8")
-        (problem,) = running.service.reload()
+        (problem,) = await running.service.reload()
         assert problem.message == "the configuration holds no routes"
         assert (await running.ask()).code == 403
     await running.stop()
@@ -265,6 +342,33 @@ def test_signals_are_one_reload_until_it_begins_and_the_next_one_waits(
         turns.advance(0.125)
     # One at once, then one a second for as long as they come; the last of them is heard too.
     assert heard == [0.125, 1.125, 2.125, 3.125]
+
+
+def test_a_signal_during_a_reload_is_another_one_after_it() -> None:
+    turns, under_way = Turns(), []
+
+    def heard() -> Deferred[None]:
+        under_way.append(Deferred[None]())
+        return under_way[-1]
+
+    listening = HangUp(turns, heard)
+    listening.start()
+    try:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGHUP)
+            turns.advance(0)
+            turns.advance(0)
+        assert len(under_way) == 1
+        under_way[0].callback(None)
+        turns.advance(RELOAD_SECONDS - 0.125)
+        assert len(under_way) == 1
+        turns.advance(0.125)
+        assert len(under_way) == 2
+        under_way[1].callback(None)
+        turns.advance(5)
+        assert len(under_way) == 2
+    finally:
+        listening.stop()
 
 
 def test_a_clock_set_back_delays_no_reload(hang_up: tuple[Turns, list[float], HangUp]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from .processes import COMMAND, PATIENCE, TWISTD, command, free_port, ping, running
+from .processes import COMMAND, PATIENCE, TWISTD, command, free_port, ping
 
 EARLY = """
 import os, signal, sys
@@ -51,9 +52,14 @@ def test_a_reload_asked_for_while_it_starts_is_made(
     port = free_port()
     file = configured(tmp_path, port, 1)
     script = EARLY.format(module=module, arguments=(*arguments, file), start=start)
-    with running("-c", script, cwd=tmp_path, port=port) as written:
-        pass
-    assert written[0].count("reloaded, generation 2") == 1
+    with command("-c", script, cwd=tmp_path) as process:
+        patience = threading.Timer(PATIENCE, process.kill)
+        patience.start()
+        assert process.stdout is not None
+        assert any("reloaded, generation 2" in line for line in process.stdout)
+        process.terminate()
+        assert "reloaded" not in process.communicate()[0]
+        patience.cancel()
 
 
 def heard(client: socket.socket, until: bytes) -> bytes:
