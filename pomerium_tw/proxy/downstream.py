@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 MAX_BUFFERED = 64 * 1024
 """Bytes of body or of further requests held per connection before reading pauses."""
-MAX_AT_ONCE = 32
-"""Pipelined requests begun in one turn of the reactor: whoever sends thousands keeps nobody else waiting."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -146,7 +144,7 @@ class DownstreamConnection(WaitingConnection):
         if self._advancing or self._arrived:
             return
         self._advancing = True
-        begun = MAX_AT_ONCE if self._yielding else 0
+        mine = not self._yielding  # one request whenever something comes; others take their turns
         try:
             while self._buffer and not self._ended:
                 exchange = self._exchange
@@ -154,10 +152,9 @@ class DownstreamConnection(WaitingConnection):
                     if self._clogged or (self.closing and not first):
                         break
                     first = False
-                    if begun == MAX_AT_ONCE:
-                        self._yield()
+                    if not (mine or self._may_go_on()):
                         break
-                    begun += 1
+                    mine = False
                     if not self._next_request():
                         break
                 elif exchange.wants_body() and not self._body_held:
@@ -169,15 +166,18 @@ class DownstreamConnection(WaitingConnection):
             self._advancing = False
         self._regulate()
 
-    def _yield(self) -> None:
-        """Go on in the next turn of the reactor."""
+    def _may_go_on(self) -> bool:
+        """Whether another request may begin in this turn of the reactor; if not, it does in one to come."""
         if not self._yielding:
-            self._yielding = True
-            self._listener.call_later(0, self._go_on)
+            self._yielding = not self._listener.pipelining.admits(self)
+        return not self._yielding
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         self._yielding = False
-        self._advance()
+        try:
+            self._advance()
+        except Exception:
+            self._listener.broken(self)
 
     def _regulate(self) -> None:
         """Read on, unless what was read already has to wait."""

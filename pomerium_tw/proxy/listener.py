@@ -23,6 +23,7 @@ from .finish import Finish
 from .generation import Generation
 from .head import HeadError
 from .http1 import Http1Exchange
+from .pipelining import Pipelining
 from .refusal import refusal
 from .sweep import Sweep
 from .unrouted import refused, understood
@@ -78,6 +79,7 @@ class Listener(Factory):
         self.scheme = scheme
         self.now = clock.seconds
         self.call_later = clock.callLater
+        self.pipelining = Pipelining(clock)
         self.new_request_id = RequestIds(random)
         self._finish = finish
         self._sweep = sweep
@@ -122,12 +124,16 @@ class Listener(Factory):
         try:
             return connection.begin(generation, now)
         except Exception:
-            log.failure("a connection failed")
+            self.broken(connection)
+            return None
+
+    def broken(self, connection: DownstreamConnection) -> None:
+        """Something of ours failed, which is being handled: it ends this connection and nothing else."""
+        log.failure("a connection failed")
         try:
             connection.cut("internal_error")
         except Exception:
             log.failure("a connection that failed could not be cut off")
-        return None
 
     def opened(self, connection: DownstreamConnection) -> None:
         transport: Any = connection.transport

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pomerium_tw.proxy import Timeouts
-from pomerium_tw.proxy.downstream import MAX_AT_ONCE, MAX_BUFFERED
+from pomerium_tw.proxy.downstream import MAX_BUFFERED
 from pomerium_tw.proxy.head import MAX_HEAD_BYTES
+from pomerium_tw.proxy.pipelining import MAX_AT_ONCE
 from tests.doors import NOBODY, Wire, guarded, read_answers
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -34,8 +35,8 @@ def test_pipelined_requests_are_answered_one_after_the_other() -> None:
 
 def test_many_pipelined_requests_need_no_stack() -> None:
     wire = Wire()
-    assert len(read_answers(wire.send(PING * 3000))) == MAX_AT_ONCE
-    assert len(read_answers(wire.settle())) == 3000 - MAX_AT_ONCE
+    assert len(read_answers(wire.send(PING * 3000))) == MAX_AT_ONCE + 1
+    assert len(read_answers(wire.settle())) == 3000 - MAX_AT_ONCE - 1
 
 
 def test_requests_may_arrive_in_any_pieces() -> None:

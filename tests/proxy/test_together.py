@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from pomerium_tw.proxy.downstream import MAX_AT_ONCE
+from pomerium_tw.proxy.pipelining import MAX_AT_ONCE
 from tests.doors import NOBODY, SIGNED_IN, Answer, Pipe, Wire, guarded, read_answers
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -177,10 +177,30 @@ def test_who_sends_thousands_of_requests_in_a_turn_keeps_nobody_waiting() -> Non
     first.sends(PING * 1000, PING * 1000)
     second.sends(PING)
     wire.turn.end()
-    assert len(first.got()) == MAX_AT_ONCE
+    assert len(first.got()) == MAX_AT_ONCE + 1
     assert second.statuses() == [200]
     wire.settle()
-    assert len(first.got()) == 2000 - MAX_AT_ONCE
+    assert len(first.got()) == 2000 - MAX_AT_ONCE - 1
+
+
+def test_a_fault_while_a_pipelined_request_begins_ends_its_connection_alone(
+    monkeypatch: pytest.MonkeyPatch, failures: Callable[[], list[str]]
+) -> None:
+    wire = Several()
+    first, second, _third = wire.clients
+    for client in (first, second):
+        client.sends(PING * 100)
+    wire.turn.end()
+
+    def fails() -> bool:
+        raise ArithmeticError("by design")
+
+    monkeypatch.setattr(first.protocol, "_next_request", fails)
+    wire.settle()
+    assert failures() == ["by design"]
+    assert first.pipe.lost == "aborted"
+    assert 1 <= len(first.got()) < 100
+    assert len(second.got()) == 100
 
 
 # -- in pieces
