@@ -37,6 +37,8 @@ class DownstreamConnection(WaitingConnection):
 
     _scanned = 0
     """How much of an unfinished head was looked at already."""
+    _line_read = False
+    """The request line of an unfinished head was."""
     _advancing = False
     _yielding = False
     """The next request begins in the next turn."""
@@ -243,6 +245,7 @@ class DownstreamConnection(WaitingConnection):
             if end - begin > MAX_HEAD_BYTES:
                 raise HeadError(431, "the request head is too large")
             self._scanned = 0
+            self._line_read = False
             self._buffer = buffer[end + 4 :]
             self._begin(buffer[begin : end + 2])
         except HeadError as error:
@@ -255,8 +258,9 @@ class DownstreamConnection(WaitingConnection):
         fault = incomplete_fault(buffer, self._scanned)
         if fault is not None:
             raise fault
-        line_end = buffer.find(b"\r\n", begin, len(buffer))
-        if line_end >= 0 and self._scanned < line_end + 2:
+        line_end = -1 if self._line_read else buffer.find(b"\r\n", max(begin, self._scanned - 1))
+        if line_end >= 0:
+            self._line_read = True
             parse_request_line(buffer[begin:line_end])
         if self._read_closed:
             raise HeadError(400, "the request ends before its head does")

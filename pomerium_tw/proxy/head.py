@@ -16,6 +16,8 @@ MAX_HEAD_BYTES = 128 * 1024
 """Longest request line plus header block (spec/proxy §3.6)."""
 MAX_HEADERS = 1000
 """Most header lines in one block (spec/proxy §3.6)."""
+MAX_OPTIONS = 100
+"""Most members of each list that is of the connection: ``Connection``, ``TE``, ``Transfer-Encoding``."""
 
 _PLAIN_HOST = re.compile(rb"[0-9a-z_-]++(?:\.[0-9a-z_-]++)*")
 """Its own normal form: two thirds of the time of the general form."""
@@ -26,6 +28,7 @@ _USUAL = frozenset((b"host", b"cookie"))
 _SAYS_NOTHING = frozenset((b"Connection: keep-alive", b"connection: keep-alive", b"Connection: Keep-Alive"))
 """What most clients say although HTTP/1.1 means it anyway."""
 _ONE_HOST = "a request names exactly one Host"
+_TOO_MANY_OPTIONS = "Connection, TE or Transfer-Encoding is too long a list"
 _BY_CONNECTION = frozenset((b"ntlm", b"nego"))
 """How the schemes begin that sign in whoever uses the connection (RFC 4559): NTLM, Negotiate, Nego2."""
 _CONNECTION_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
@@ -68,7 +71,7 @@ class HeadError(ValueError):
         """"" where the request line was not understood."""
 
 
-def incomplete_fault(buffer: bytes, seen: int = 0) -> HeadError | None:
+def incomplete_fault(buffer: bytes | bytearray, seen: int = 0) -> HeadError | None:
     """Whether an unfinished head can already not become a good one: a bare CR or LF, or too many bytes.
 
     ``seen``: how many of its bytes were found good before.
@@ -204,7 +207,15 @@ def _meaning(index: dict[bytes, bytes], repeated: dict[bytes, list[bytes]]) -> _
     )
 
 
+def too_many_options(values: list[bytes]) -> bool:
+    """Whether a list, on one line or several, is longer than anybody means; told before it is taken apart."""
+    return len(values) + sum(value.count(b",") for value in values) > MAX_OPTIONS
+
+
 def _tokens(values: list[bytes]) -> frozenset[bytes]:
+    """Raises HeadError."""
+    if too_many_options(values):
+        raise HeadError(431, _TOO_MANY_OPTIONS)
     return frozenset(token.strip(b" \t").lower() for value in values for token in value.split(b",") if token)
 
 
@@ -240,6 +251,8 @@ def _bracketed(host: str) -> str:
 def _framing(lengths: list[bytes], encodings: list[bytes]) -> tuple[int | None, bool]:
     """Body length or chunked: exactly one way to read the body, or none (RFC 9112 §6)."""
     if encodings:
+        if too_many_options(encodings):
+            raise HeadError(431, _TOO_MANY_OPTIONS)
         codings = [coding.strip(b" \t").lower() for line in encodings for coding in line.split(b",")]
         if (
             lengths

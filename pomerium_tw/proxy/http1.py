@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from ..model import Request
-from ..transport import unsent
-from .chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
+from ..transport import read_little, unsent
+from .chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk, is_dear
 from .exchange import BodySink, Exchange, Receiver
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class Http1Exchange(Exchange):
             body = self._decoder.feed(data)
             self.body_done = self._decoder.finished
             rest = self._decoder.rest if self.body_done else b""
+            if is_dear(data, body):
+                read_little(self._connection.transport)
         return body, rest
 
     def body_received(self, body: bytes) -> None:

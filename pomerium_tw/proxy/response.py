@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ..model import Route
-from .head import MAX_HEAD_BYTES, MAX_HEADERS
+from .head import MAX_HEAD_BYTES, MAX_HEADERS, too_many_options
 from .header_names import HEADER_LINE, alias, header_lines
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
@@ -117,7 +117,7 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
     status = int(match[2])
     lengths: list[bytes] = []
     codings: list[bytes] = []
-    tokens: set[bytes] = set()
+    options: list[bytes] = []
     fields = [(name.lower(), line, value) for line, name, value in found]
     for lower, _, value in fields:
         if lower == b"content-length":
@@ -125,7 +125,10 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
         elif lower == b"transfer-encoding":
             codings.append(value.strip(b" \t").lower())
         elif lower == b"connection":
-            tokens.update(token.strip(b" \t").lower() for token in value.split(b","))
+            options.append(value)
+    if too_many_options(options):
+        raise ResponseError("the answer's Connection is too long a list")
+    tokens = {token.strip(b" \t").lower() for value in options for token in value.split(b",")}
     length, chunked = _framing(lengths, codings)
     # Neither has content, not even none of a length (RFC 9110 §8.6).
     lengthless = _LENGTH_ONLY if status in (101, 204) else frozenset()

@@ -12,7 +12,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .chunked import ChunkedDecoder, ChunkError
+from ..transport import read_little
+from .chunked import ChunkedDecoder, ChunkError, is_dear
 from .exchange import Receiver
 from .failures import MALFORMED, Failed, of_lost_connection
 from .head import incomplete_fault
@@ -77,7 +78,8 @@ class UpstreamConnection(Protocol):
     _decoder: ChunkedDecoder | None = None
     _left = -1
     _surplus = b""
-    _buffer = b""
+    _begun: bytearray | None = None
+    """The head as far as it has come, if it comes in pieces."""
     _interim = 0
     _no_body = False
     _sending = False
@@ -177,7 +179,7 @@ class UpstreamConnection(Protocol):
             return
         try:
             if self._head is None:
-                self._head_received(answer, self._buffer + data if self._buffer else data)
+                self._head_received(answer, data)
             else:
                 body, end = self._body(data)
                 self._deliver(answer, body, end)
@@ -196,15 +198,21 @@ class UpstreamConnection(Protocol):
         return passed_trailers(self._decoder.trailers, self._rules) if self._decoder is not None else b""
 
     def _head_received(self, answer: Answer, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
+        """A piece of a head, or all of it. No byte is looked at twice, however small the pieces."""
+        begun, seen = self._begun, 0
+        if begun is not None:
+            seen = len(begun)
+            begun += data
+        end = data.find(b"\r\n\r\n") if begun is None else begun.find(b"\r\n\r\n", max(0, seen - 3))
         if end < 0:
+            self._begun = begun = bytearray(data) if begun is None else begun
             # Who speaks another protocol may say no more, and wait for us: nobody waits for that.
-            if data[: len(_BEGIN)] != _BEGIN[: len(data)] or incomplete_fault(data, len(self._buffer)):
+            if begun[: len(_BEGIN)] != _BEGIN[: len(begun)] or incomplete_fault(begun, seen):
                 raise ResponseError("the answer's head is too large, or not HTTP/1")
-            self._buffer = data
             return
+        if begun is not None:
+            self._begun, data = None, bytes(begun)
         block, rest = data[: end + 4], data[end + 4 :]
-        self._buffer = b""
         head = self._memo.get(block) or self._parse(block)
         if head.status < 200:
             self._interim_head(answer, block, head, rest)
@@ -260,6 +268,8 @@ class UpstreamConnection(Protocol):
         if self._decoder is not None:
             body = self._decoder.feed(data)
             self._surplus = self._decoder.rest
+            if is_dear(data, body):
+                read_little(self.transport)
             return body, self._decoder.finished
         if self._left < 0:
             return data, False
@@ -336,7 +346,7 @@ class UpstreamConnection(Protocol):
         if ends_here and reason.check(ConnectionDone):
             answer.answer_end(b"", b"")  # an answer without a length ends with its connection
             return
-        untouched = self._head is None and not self._buffer and not self._interim
+        untouched = self._head is None and not self._begun and not self._interim
         answer.answer_failed(of_lost_connection(reason), untouched=untouched)
 
     def close(self) -> None:

@@ -36,6 +36,12 @@ log = Logger("pomerium.tls")
 _ONE_LABEL = re.compile(rb"\*\.[a-z0-9_-]+")
 """A wildcard before a single label."""
 
+_HOST = re.compile(rb"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+"""Labels as DNS takes them (RFC 1035 §2.3.4)."""
+
+MAX_NAME = 253
+"""Characters of a server's name, as DNS spells it (RFC 1035 §2.3.4)."""
+
 
 def client_connection(name: str, trust: TrustRoots | None) -> ClientConnection:
     """TLS to a server that must prove to be ``name`` (host name or IP literal); None trusts whoever answers.
@@ -45,7 +51,7 @@ def client_connection(name: str, trust: TrustRoots | None) -> ClientConnection:
     host = name.strip("[]").partition("%")[0]
     try:
         return ClientConnection(host, trust)
-    except UnicodeError as error:
+    except ValueError as error:
         raise TLSError(f"{host!r} is not a host name that a certificate can name: {error}") from error
 
 
@@ -54,18 +60,17 @@ class ClientConnection:
     """Makes connections to one server, on sockets or in the memory of Twisted's own TLS."""
 
     def __init__(self, host: str, trust: TrustRoots | None) -> None:
-        """Raises UnicodeError."""
+        """Raises ValueError."""
         self._trust = trust
         self._name = b""
         """What the server is asked for. Servers are not named by their addresses (RFC 6066 §3)."""
         self._wanted: list[ServiceID] = []
         if isIPAddress(host) or isIPv6Address(host):
             self._wanted = [IPAddress_ID(host)]
-        elif trust is None:
-            self._name = host.encode("idna")
         else:
-            self._name = idna.encode(host)
-            self._wanted = [DNS_ID(self._name.decode("ascii"))]
+            self._name = _ascii_name(host)
+            if trust is not None:
+                self._wanted = [DNS_ID(self._name.decode("ascii"))]
 
     def connection(self, sock: socket.socket | None, side: Any) -> TLSConnection:
         """See :class:`~pomerium_tw.transport.ClientTLS`. Without ``sock`` it is in memory."""
@@ -101,6 +106,18 @@ class ClientConnection:
             log.failure("a certificate could not be checked: the handshake is aborted")
             return False
         return True
+
+
+def _ascii_name(host: str) -> bytes:
+    """``host`` as DNS spells it. Raises ValueError.
+
+    What is ASCII stands as it is: IDNA knows neither ``my_app``, as containers are called, nor ``r3---sn``.
+    """
+    labels = host.lower().removesuffix(".").split(".")
+    name = b".".join(label.encode("ascii") if label.isascii() else idna.alabel(label) for label in labels)
+    if len(name) > MAX_NAME or not _HOST.fullmatch(name):
+        raise ValueError("it is empty, too long, or holds other characters than names may")
+    return name
 
 
 def _names_of(certificate: x509.Certificate) -> list[DNSPattern | IPAddressPattern]:

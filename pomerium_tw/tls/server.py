@@ -139,7 +139,8 @@ class ServerContexts:
         # An exception in here would not stop the handshake: see to it that none leaves (spec/threats TL-06).
         try:
             name = connection.get_servername()
-            connection.set_context(self.find(name.decode("ascii") if name else ""))
+            # A name of other bytes is no certificate's.
+            connection.set_context(self.find(name.decode("ascii", "replace") if name else ""))
         except Exception:
             log.failure("choosing a certificate failed: the handshake is aborted")
             connection.set_context(_refusing_context())

@@ -1,6 +1,7 @@
 """Sockets and threads without HTTP: what stands between Twisted's reactor and the rooms above."""
 
 from .descriptors import raise_descriptor_limit
+from .eager import read_little
 from .endpoints import CONNECT_SECONDS, client_endpoint, is_localhost_name
 from .guarded import ForbiddenAddressError, GuardedReactor
 from .install import install_reactor
@@ -37,6 +38,7 @@ __all__ = [
     "is_localhost_name",
     "listen",
     "raise_descriptor_limit",
+    "read_little",
     "turn_end_of",
     "unix_endpoint",
     "unsent",

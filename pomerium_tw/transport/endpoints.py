@@ -68,12 +68,13 @@ class NameEndpoint:
         self._reactor = reactor
         self._host = host
         self._timeout = timeout
-        self._asking = _Asking(reactor)
-        self._any = HostnameEndpoint(self._asking, host, port, timeout)
+        self._asking = _Asking(reactor, host)
+        # Twisted refuses names that IDNA does not know, containers' with ``_`` among them.
+        self._any = HostnameEndpoint(self._asking, "name", port, timeout)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Fails with DNSLookupError for the name, in time or not, or as the first address did."""
-        connecting: Deferred[IProtocol] = self._any.connect(protocolFactory)
+        connecting: Deferred[IProtocol] = self._any.connect(protocolFactory).addErrback(self._unknown)
         resolution = self._asking.begun()
 
         def failed(failure: Failure) -> Failure:
@@ -84,6 +85,10 @@ class NameEndpoint:
 
         return connecting.addTimeout(self._timeout, self._reactor, self._too_long).addErrback(failed)
 
+    def _unknown(self, failure: Failure) -> Failure:
+        failure.trap(DNSLookupError)
+        raise DNSLookupError(f"no address for {self._host}") from failure.value
+
     def _too_long(self, result: Any, seconds: float) -> Any:
         if not isinstance(result, Failure):
             return result
@@ -93,10 +98,11 @@ class NameEndpoint:
 
 
 class _Asking:
-    """A reactor that remembers the look-up it began last, so that it can be given up."""
+    """A reactor that looks up one name, and remembers the look-up begun last, so that it can be given up."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, host: str) -> None:
         self._reactor = reactor
+        self._host = host
         self._begun: IHostResolution | None = None
         directlyProvides(self, providedBy(reactor))
 
@@ -107,8 +113,8 @@ class _Asking:
     def nameResolver(self) -> _Asking:
         return self
 
-    def resolveHostName(self, *asked: Any, **more: Any) -> IHostResolution:
-        resolution: IHostResolution = self._reactor.nameResolver.resolveHostName(*asked, **more)
+    def resolveHostName(self, receiver: Any, _name: str, **more: Any) -> IHostResolution:
+        resolution: IHostResolution = self._reactor.nameResolver.resolveHostName(receiver, self._host, **more)
         self._begun = resolution
         return resolution
 

@@ -28,6 +28,9 @@ LONGEST_POLL = 1.0
 MOST_EVENTS = 128
 """Events of one turn, at whose end what arrived is handled and what was written is sent: the first must not
 wait for too many others."""
+MOST_HANDSHAKES = 8
+"""Steps of TLS handshakes with clients that one turn takes: a signature may cost a millisecond (RSA of 2048
+bits), and those who are past it must not wait for hundreds of them."""
 
 
 class LeanEPollReactor(EPollReactor):
@@ -39,6 +42,8 @@ class LeanEPollReactor(EPollReactor):
         self._due: list[Callable[[], None]] = []
         self.when_set_back: list[Callable[[float], None]] = []
         """Called with the seconds by which the wall clock was set back, before anything else is."""
+        self.handshakes_left = MOST_HANDSHAKES
+        """Of this turn; see :func:`.turn.may_shake`."""
         self._turned_at = 0.0
         super().__init__()
 
@@ -58,6 +63,7 @@ class LeanEPollReactor(EPollReactor):
         if now < self._turned_at:
             self._set_back(self._turned_at - now)
         self._turned_at = now
+        self.handshakes_left = MOST_HANDSHAKES
         selectables = self._selectables
         for fd, event in events:
             selectable = selectables.get(fd)

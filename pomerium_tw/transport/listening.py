@@ -27,6 +27,7 @@ from .eager import EagerServer
 from .proxy_protocol import MAX_HEADER, ProxyHeaderError, read_header
 from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
+from .turn import may_shake
 
 log = Logger("pomerium.transport")
 
@@ -111,6 +112,9 @@ class TLSServer(OnSocket, tcp.Server):
         self._tls = server.tls.connection(sock)
         self._tls.set_accept_state()
         super().__init__(sock, protocol, client, server, sessionno, reactor)
+
+    def _shake(self) -> Any:
+        return super()._shake() if may_shake(self.reactor) else None
 
 
 class TLSPort(tcp.Port):

@@ -136,18 +136,22 @@ class TLSClient(OnSocket, tcp.Connection):
     def catch_up(self) -> None:
         """Read what is there, as the reactor would in its next turn.
 
-        All of it is in the socket: a read leaves nothing whole in OpenSSL (:data:`.tls_connection.RECORD`).
-        Asking costs 1.6 µs where there is nothing.
+        Records without data are read until there is one with data, or none. All of it is in the socket: a
+        read leaves nothing whole in OpenSSL (:data:`.tls_connection.RECORD`). Asking costs 1.6 µs where there
+        is nothing.
         """
-        try:
-            self.socket.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            pass  # what reading it comes to is told in the usual way
-        why = self.doRead()
-        if why is not None:
-            self.connectionLost(Failure(why))
+        empty = -1
+        while self.connected and self._empty_reads > empty:
+            try:
+                self.socket.recv(1, socket.MSG_PEEK)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                pass  # what reading it comes to is told in the usual way
+            empty = self._empty_reads
+            why = self.doRead()
+            if why is not None:
+                self.connectionLost(Failure(why))
 
     def getHost(self) -> Any:
         """Our own address, of the kind that the plain transport has."""

@@ -6,6 +6,7 @@ small read and a small write take 7.0 µs instead of 10.7 (the standard library'
 
 from __future__ import annotations
 
+import socket
 from typing import Any, NoReturn
 
 from OpenSSL import SSL
@@ -31,7 +32,17 @@ _ssl_write = lib.SSL_write
 
 
 class TLSConnection(SSL.Connection):
-    """Behaves as its parent does, but in one thread only: that of the reactor."""
+    """Behaves as its parent does, but in one thread only: that of the reactor.
+
+    On a socket a read ends with the first record, whatever is in it: raises WantReadError after one that
+    held no data. Otherwise whoever sends key updates without end would keep the reactor in a single read.
+    """
+
+    def __init__(self, context: SSL.Context, sock: socket.socket | None = None) -> None:
+        super().__init__(context, sock)
+        # In memory nobody would come back for what lies behind such a record, and little lies there.
+        if sock is not None:
+            lib.SSL_clear_mode(self._ssl, lib.SSL_MODE_AUTO_RETRY)
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
         """Up to ``bufsiz`` bytes of one record. Raises SSL.Error."""

@@ -21,6 +21,9 @@ LARGE_RECORD = 8 * 1024
 """Bytes of a record from which on others may be behind it."""
 MOST_READ = 256 * 1024
 """Bytes of large records read before they are passed on together; twice as much took half as long again."""
+MOST_EMPTY_READS = 1000
+"""Reads in a row that give no data before a TLS connection is closed: key updates, session tickets, refused
+renegotiations, and segments that end within a record, of which one of 16 KiB may take some hundred."""
 
 
 class OnSocket(Gathering):
@@ -40,6 +43,8 @@ class OnSocket(Gathering):
     _read_blocked = False
     """OpenSSL has to write before it can read."""
     _lose_when_shaken = False
+    _empty_reads = 0
+    """Reads in a row that gave no data."""
     _notified = False
     """Our close_notify is sent."""
     _refused: BaseException | None = None
@@ -98,6 +103,7 @@ class OnSocket(Gathering):
             data = self._tls.recv(RECORD)
         except SSL.Error as error:
             return self._read_ended(error)
+        self._empty_reads = 0
         if len(data) >= LARGE_RECORD and HELD.size <= ROOM:
             return self._read_on(data)
         self.protocol.dataReceived(data)
@@ -121,7 +127,8 @@ class OnSocket(Gathering):
 
     def _read_ended(self: Any, error: SSL.Error) -> Any:
         if isinstance(error, SSL.WantReadError):
-            return None
+            self._empty_reads += 1
+            return main.CONNECTION_LOST if self._empty_reads > MOST_EMPTY_READS else None
         if isinstance(error, SSL.WantWriteError):
             # The other side asks for something and does not read: wait for room, not for its bytes.
             self.stopReading()

@@ -1,5 +1,5 @@
 """What the lean reactor tells besides events: the end of a turn, when all that has arrived by now is read and
-can be handled together; and that the wall clock was set back."""
+can be handled together; that the wall clock was set back; and whether a turn has room for a handshake."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def when_set_back(reactor: Any) -> list[Callable[[float], None]]:
     """What is called with the seconds by which the wall clock was set back; other reactors never do."""
     found: list[Callable[[float], None]] = getattr(reactor, "when_set_back", [])
     return found
+
+
+def may_shake(reactor: Any) -> bool:
+    """Whether a step of a handshake fits into this turn, and takes its place.
+
+    One that does not leaves what has arrived in the socket: the next turn hears of it again, behind those who
+    arrived since. Other reactors have room for all.
+    """
+    left: int | None = getattr(reactor, "handshakes_left", None)
+    if left is None:
+        return True
+    reactor.handshakes_left = left - 1
+    return left > 0

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pomerium_tw.proxy.head import MAX_HEAD_BYTES, MAX_HEADERS, HeadError, incomplete_fault, parse_head
+from pomerium_tw.proxy.head import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_OPTIONS,
+    HeadError,
+    incomplete_fault,
+    parse_head,
+)
 from pomerium_tw.proxy.header_names import HeadRules
 from pomerium_tw.session import owned_cookie_pattern
 
@@ -221,6 +228,21 @@ def test_cookie_lines_without_a_cookie_leave_nothing_behind(sent: tuple[bytes, .
 def test_too_many_lines_are_refused() -> None:
     assert head_of(*[b"X: 1"] * (MAX_HEADERS - 1))
     assert refused(*[b"X: 1"] * MAX_HEADERS) == 431
+
+
+@pytest.mark.parametrize("name", [b"Connection", b"TE", b"Transfer-Encoding"])
+@pytest.mark.parametrize("member", [b"x", b"chunked", b""])
+def test_lists_longer_than_anybody_means_are_refused_before_they_are_taken_apart(
+    name: bytes, member: bytes
+) -> None:
+    assert refused(name + b": " + b",".join([member] * (MAX_OPTIONS + 1))) == 431
+    lines = [name + b": " + member] * (MAX_OPTIONS - 1)
+    assert refused(*lines, name + b": x, y") == 431
+
+
+def test_lists_may_be_as_long_as_that() -> None:
+    options = b",".join(b"x-%d" % number for number in range(MAX_OPTIONS))
+    assert head_of(b"Connection: " + options, b"X-99: 1", b"TE:" + b"," * (MAX_OPTIONS - 1)).passed == b""
 
 
 @pytest.mark.parametrize("buffer", [b"GET / HTTP/1.1\nHost", b"a\r\nb\n", b"a\rb", b"\n", b"\r\r"])

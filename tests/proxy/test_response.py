@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pomerium_tw.model import HeaderRewrite, Route
 from pomerium_tw.proxy import ResponseRules
-from pomerium_tw.proxy.head import MAX_HEADERS
+from pomerium_tw.proxy.head import MAX_HEADERS, MAX_OPTIONS
 from pomerium_tw.proxy.response import ResponseError, ResponseHead, parse_response_head
 from pomerium_tw.session import owned_cookie_pattern
 
@@ -49,6 +49,14 @@ def test_what_belongs_to_the_connection_or_to_us_stays_here() -> None:
     assert head.lines == b"A: kept\r\n"
     assert head.chunked
     assert not head.reusable
+
+
+def test_a_connection_line_longer_than_anybody_means_is_refused() -> None:
+    options = b",".join(b"x-%d" % number for number in range(MAX_OPTIONS))
+    assert read(b"Connection: " + options, b"X-99: 1").lines == b""
+    for lines in ([b"Connection: " + options + b",x"], [b"Connection: x"] * (MAX_OPTIONS + 1)):
+        with pytest.raises(ResponseError):
+            read(*lines)
 
 
 def test_connection_cannot_take_the_meaning_of_an_answer_away() -> None:

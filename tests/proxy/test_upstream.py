@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from pomerium_tw.proxy import Timeouts
+from pomerium_tw.proxy.head import MAX_HEAD_BYTES
 from pomerium_tw.proxy.upstream import CLOSE_SECONDS, MAX_INTERIM
 from tests.doors import Wire, guarded, read_answers
 
@@ -21,6 +23,42 @@ def statuses(received: bytes) -> list[int]:
 
 def signed_in(scheme: str) -> bytes:
     return b"GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: %b abc\r\n\r\n" % scheme.encode()
+
+
+# -- heads in pieces
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
+def test_a_head_means_the_same_in_pieces(size: int) -> None:
+    wire = Wire()
+    for _ in range(2):
+        wire.send(GET)
+        stream = PROCESSING + OK
+        received = [wire.answer(stream[at : at + size]) for at in range(0, len(stream), size)]
+        (answer,) = read_answers(b"".join(received))
+        assert (answer.status, answer.body) == (200, b"hi")
+    assert len(wire.upstreams) == 1
+
+
+def test_a_head_in_pieces_is_given_up_where_it_grows_too_large() -> None:
+    wire = Wire()
+    wire.send(GET)
+    begun = b"HTTP/1.1 200 OK\r\nX: "
+    wire.answer(begun)
+    assert wire.answer(b"a" * (MAX_HEAD_BYTES - len(begun))) == b""
+    assert statuses(wire.answer(b"a")) == [502]
+
+
+def test_each_byte_of_a_head_is_looked_at_once() -> None:
+    wire = Wire()
+    wire.send(GET)
+    wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: ")
+    received = wire.upstreams[0][0].dataReceived
+    before = time.process_time()
+    for _ in range(MAX_HEAD_BYTES - 100):
+        received(b"a")
+    assert time.process_time() - before < 1  # every time from the beginning: five seconds
+    assert statuses(wire.answer(b"\r\n\r\nhi")) == [200]
 
 
 # -- which may carry another request

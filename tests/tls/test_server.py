@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -156,6 +157,28 @@ def test_a_client_cannot_renegotiate() -> None:
     step(server, client, lambda: server.recv(1))
     with pytest.raises(SSL.Error, match="no renegotiation"):
         client.do_handshake()
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", "bücher.example".encode(), b"a\x7f\x1b[31m", b"." * 200])
+def test_a_name_of_any_bytes_gets_the_first_certificate_and_is_not_logged(name: bytes) -> None:
+    """A line for each handshake would be a disk to fill."""
+    server = CONTEXTS.connection(None)
+    server.set_accept_state()
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    client.set_tlsext_host_name(name)
+    client.set_connect_state()
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        for end, other in ((client, server), (server, client), (client, server)):
+            with suppress(SSL.WantReadError):
+                end.do_handshake()
+            other.bio_write(end.bio_read(65536))
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert events == []
+    shown = client.get_peer_certificate(as_cryptography=True)
+    assert shown == FIRST.chain[0]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -146,17 +146,7 @@ async def test_without_verification_any_server_will_do(name: str) -> None:
         assert await fetch(port, client_connection(name, None)) == b"hello"
 
 
-@pytest.mark.parametrize(
-    ("name", "sent"),
-    [(NAME, NAME), ("bücher.example", "xn--bcher-kva.example")],
-    ids=["plain", "international"],
-)
-@pytest.mark.parametrize("trust", [TrustRoots(PEM), None])
-@ensureDeferred
-async def test_the_name_is_sent_so_that_the_server_can_choose(
-    name: str, sent: str, trust: TrustRoots | None
-) -> None:
-    contexts = ServerContexts([issued("first.example.org"), issued(sent)])
+def names_asked_of(contexts: ServerContexts) -> list[str]:
     asked: list[str] = []
     find = contexts.find
 
@@ -165,6 +155,25 @@ async def test_the_name_is_sent_so_that_the_server_can_choose(
         return find(name)
 
     contexts.find = note  # type: ignore[method-assign,assignment]
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        (NAME, NAME),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("faß.example", "xn--fa-hia.example"),
+    ],
+    ids=["plain", "international", "of IDNA 2008"],
+)
+@pytest.mark.parametrize("trust", [TrustRoots(PEM), None])
+@ensureDeferred
+async def test_the_name_is_sent_so_that_the_server_can_choose(
+    name: str, sent: str, trust: TrustRoots | None
+) -> None:
+    contexts = ServerContexts([issued("first.example.org"), issued(sent)])
+    asked = names_asked_of(contexts)
     async with serving(contexts) as port:
         assert await fetch(port, client_connection(name, trust)) == b"hello"
     assert asked == [sent]
@@ -178,10 +187,45 @@ async def test_http_1_1_is_offered(trust: TrustRoots | None) -> None:
     assert Greeter.spoken == b"http/1.1"
 
 
-@pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".example", "my_service"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "a..b", "x" * 64 + ".example", "x." * 126 + "xx", "a b", "*.lan", "1_2"]
+)
 def test_a_name_that_no_certificate_can_have_is_refused_with_a_reason(name: str) -> None:
     with pytest.raises(TLSError, match="is not a host name"):
         client_connection(name, TrustRoots())
+
+
+@pytest.mark.parametrize("name", ["", "a..b", "x" * 64 + ".example", "a b"])
+def test_a_name_that_no_server_can_have_is_refused_without_verification_too(name: str) -> None:
+    with pytest.raises(TLSError, match="is not a host name"):
+        client_connection(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "others"),
+    [
+        ("my_app", "my_app", ("my-app", "my_apps", "my.app")),
+        ("MY_APP.lan", "my_app.lan", ("my_app", "x.my_app.lan")),
+        ("r3---sn.example.com", "r3---sn.example.com", ("r3--sn.example.com",)),
+        ("pr--12.lan", "*.lan", ("pr--12.wan", "a.pr--12.lan")),
+        ("_a.example.com.", "_a.example.com", ("a.example.com",)),
+        ("faß.example", "xn--fa-hia.example", ("fass.example",)),
+    ],
+)
+@ensureDeferred
+async def test_names_that_idna_does_not_know_are_verified_as_they_stand(
+    name: str, named: str, others: tuple[str, ...]
+) -> None:
+    """Containers are called ``my_app``, and clouds name hosts with two hyphens in the third place."""
+    contexts, trust = naming(named)
+    asked = names_asked_of(contexts)
+    async with serving(contexts) as port:
+        assert await fetch(port, client_connection(name, trust)) == b"hello"
+        assert await fetch(port, client_connection(name, None)) == b"hello"
+        assert asked == 2 * [named.replace("*", "pr--12")]
+        for other in others:
+            with pytest.raises(VerificationError):
+                await fetch(port, client_connection(other, trust))
 
 
 @pytest.mark.parametrize("pem", [b"x", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])

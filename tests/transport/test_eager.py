@@ -17,7 +17,14 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from pomerium_tw.transport.eager import LONG_READ, SHORT_READ, EagerConnector, EagerPort, EagerServer
+from pomerium_tw.transport.eager import (
+    LONG_READ,
+    SHORT_READ,
+    EagerConnector,
+    EagerPort,
+    EagerServer,
+    read_little,
+)
 from pomerium_tw.transport.gathering import FULL, HELD, MOST_PIECES, ROOM
 
 from .pairs import Push
@@ -333,6 +340,15 @@ def test_reads_grow_step_by_step_while_they_are_full() -> None:
     transport.doRead()
     transport.doRead()
     assert transport.socket.asked[-2:] == [LONG_READ, SHORT_READ]
+
+
+def test_reads_do_not_grow_while_what_comes_is_dear() -> None:
+    transport: Any = Reading()
+    for _ in range(3):
+        transport.doRead()
+        read_little(transport)
+    assert transport.socket.asked == [SHORT_READ] * 3
+    read_little(object())  # another reactor's
 
 
 def test_reads_are_short_while_too_much_waits_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:

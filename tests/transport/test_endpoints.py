@@ -78,8 +78,10 @@ class Slow:
         self.receiver: Any = None
         self.addresses: tuple[str, ...] | None = None
         self.given_up = 0
+        self.asked: list[str] = []
 
-    def resolveHostName(self, receiver: Any, _name: str, portNumber: int = 0) -> Slow:
+    def resolveHostName(self, receiver: Any, name: str, portNumber: int = 0) -> Slow:
+        self.asked.append(name)
         receiver.resolutionBegan(self)
         self.receiver, self.port = receiver, portNumber
         if self.addresses is not None:
@@ -100,13 +102,13 @@ class Unstoppable(Slow):
         raise NotImplementedError
 
 
-def named(resolver: Slow) -> tuple[Any, list[BaseException], Any]:
-    """Connecting to up.test by ``resolver``: reactor, what went wrong so far, the Deferred."""
+def named(resolver: Slow, name: str = "up.test") -> tuple[Any, list[BaseException], Any]:
+    """Connecting to ``name`` by ``resolver``: reactor, what went wrong so far, the Deferred."""
     reactor: Any = MemoryReactorClock()
     reactor.nameResolver = resolver
     directlyProvides(reactor, providedBy(reactor), IReactorPluggableNameResolver)
     errors: list[BaseException] = []
-    connecting: Any = client_endpoint(reactor, "up.test", 8080).connect(Factory())
+    connecting: Any = client_endpoint(reactor, name, 8080).connect(Factory())
     connecting.addErrback(lambda failure: errors.append(failure.value))
     return reactor, errors, connecting
 
@@ -142,6 +144,16 @@ def test_a_name_without_an_address_is_unknown() -> None:
     resolver.answer()
     assert [type(one) for one in errors] == [error.DNSLookupError]
     assert "up.test" in str(errors[0])
+
+
+@pytest.mark.parametrize("name", ["up.test", "my_app", "r3---sn.example.com", "faß.example"])
+def test_any_name_is_looked_up_as_it_stands(name: str) -> None:
+    """Containers are called ``my_app``, which is no name to IDNA."""
+    resolver = Slow()
+    reactor, errors, _connecting = named(resolver, name)
+    assert (resolver.asked, errors) == ([name], [])
+    resolver.answer("192.0.2.7")
+    assert [client[:2] for client in reactor.tcpClients] == [("192.0.2.7", 8080)]
 
 
 def test_who_gives_up_gives_up_the_look_up() -> None:

@@ -34,6 +34,13 @@ class Ends:
             for end in (self.client, self.server):
                 with suppress(SSL.WantReadError):
                     end.do_handshake()
+        self.tickets = 2
+        """Records of the server that the client has not read."""
+
+    def read_tickets(self) -> None:
+        for _ in range(self.tickets):
+            with pytest.raises(SSL.WantReadError):
+                self.client.recv(RECORD)
 
 
 @pytest.fixture
@@ -47,6 +54,7 @@ def ends() -> Iterator[Ends]:
 def test_bytes_arrive_as_they_were_sent(ends: Ends) -> None:
     assert ends.client.send(b"hello") == 5
     assert ends.server.recv(RECORD) == b"hello"
+    ends.read_tickets()
     assert ends.server.send(memoryview(b"a view")[2:]) == 4
     assert ends.client.recv(RECORD) == b"view"
 
@@ -76,6 +84,7 @@ def test_an_end_that_was_said_is_not_an_end_that_was_cut(ends: Ends) -> None:
     with pytest.raises(SSL.ZeroReturnError):
         ends.server.recv(RECORD)
     ends.sockets[0].shutdown(socket.SHUT_WR)
+    ends.read_tickets()
     with pytest.raises(SSL.SysCallError, match="Unexpected EOF"):
         ends.client.recv(RECORD)
 
@@ -173,3 +182,27 @@ def test_a_failure_without_a_reason_gives_no_bytes(
     for data in (b"small", BIG):
         with pytest.raises(SSL.Error):
             ends.server.send(data)
+
+
+def test_a_read_ends_with_one_record_though_it_holds_no_data(ends: Ends) -> None:
+    """Records without data may come without end (RFC 8446 §4.6)."""
+    ends.server.send(b"behind the tickets")
+    ends.read_tickets()
+    assert ends.client.recv(RECORD) == b"behind the tickets"
+
+
+def test_in_memory_what_lies_behind_records_without_data_is_read_at_once() -> None:
+    """Whoever keeps the bytes of a connection asks again only when more have come."""
+    server = TLSConnection(ServerSide().context)
+    client = TLSConnection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+    server.set_accept_state()
+    client.set_connect_state()
+    for _ in range(2):
+        for end, other in ((client, server), (server, client)):
+            with suppress(SSL.WantReadError):
+                end.do_handshake()
+            with suppress(SSL.WantReadError):
+                other.bio_write(end.bio_read(65536))
+    server.send(b"behind the tickets")
+    client.bio_write(server.bio_read(65536))
+    assert client.recv(RECORD) == b"behind the tickets"

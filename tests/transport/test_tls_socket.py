@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from select import select
 from typing import Any
 
 import pytest
@@ -18,8 +21,11 @@ from zope.interface import implementer
 
 from pomerium_tw.transport.eager import LONG_READ
 from pomerium_tw.transport.gathering import HELD, MOST_PIECES, ROOM
+from pomerium_tw.transport.lean import MOST_HANDSHAKES
 from pomerium_tw.transport.tls_connection import PIECE, RECORD
+from pomerium_tw.transport.tls_socket import MOST_EMPTY_READS
 
+from .key_updates import Updating
 from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until
 
 BIG = bytes(range(256)) * 8000
@@ -469,6 +475,8 @@ async def test_a_reactor_that_gathers_no_writes_will_do() -> None:
             return getattr(reactor, name)
 
     async with pair() as both:
+        both.sender.write(b"behind the session tickets")
+        await until(lambda: both.client.data)
         both.sender.reactor = Plain()
         both.receiver.stopReading()
         both.sender.setTcpNoDelay(True)
@@ -524,3 +532,82 @@ async def test_records_are_passed_on_one_by_one_while_too_much_waits_to_be_sent(
         both.receiver.write(BIG)
         await until(lambda: len(both.server.data) == len(BIG))
         assert both.server.pieces >= len(BIG) / RECORD
+
+
+# -- what costs us much and others little
+
+
+@asynccontextmanager
+async def updating(server: Recorder) -> AsyncIterator[Updating]:
+    async with serving(server) as port:
+        client = Updating(port)
+        with client.socket:
+            await client.shake()
+            await until(lambda: server.transport and server.transport._shaken)  # type: ignore[attr-defined]
+            yield client
+
+
+@ensureDeferred
+async def test_key_updates_take_no_turn_for_themselves_and_too_many_end_the_connection() -> None:
+    """One connection could keep the process in a single read otherwise, before anybody has signed in."""
+    async with updating(server := Recorder()) as client:
+        script: Any = server.transport
+        script._tls = Scripted(script._tls)
+        client.socket.sendall(b"".join(client.update() for _ in range(MOST_EMPTY_READS + 100)))
+        reactor.doPoll(0)
+        assert script._tls.calls == 1, "a record a turn"
+        await until(lambda: server.lost)
+        assert server.lost is not None
+        assert server.lost.check(ConnectionLost)
+
+
+@ensureDeferred
+async def test_key_updates_among_data_harm_nobody() -> None:
+    async with updating(server := Recorder()) as client:
+        for count in range(1, 4):
+            updates = [client.update() for _ in range(MOST_EMPTY_READS // 2)]
+            client.socket.sendall(b"".join([*updates, client.data(b"x")]))
+            await until(lambda count=count: len(server.data) == count)  # type: ignore[misc]
+        await turns(2)
+        assert (bytes(server.data), server.lost) == (b"xxx", None)
+
+
+@ensureDeferred
+async def test_key_updates_do_not_come_through_while_we_write_without_being_read() -> None:
+    async with updating(server := Recorder()) as client:
+        transport: Any = server.transport
+        transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        transport.write(BIG * 3)
+        await turns(3)
+        assert transport in reactor.getWriters(), "the socket was never full"
+        client.socket.sendall(b"".join(client.update() for _ in range(MOST_EMPTY_READS + 100)))
+        await until(lambda: server.lost)
+
+
+@ensureDeferred
+async def test_a_turn_takes_few_handshakes_and_hears_all_who_are_past_theirs() -> None:
+    crowd = [Recorder() for _ in range(3 * MOST_HANDSHAKES)]
+    outgoing = ssl.MemoryBIO()
+    with suppress(ssl.SSLWantReadError):
+        other_client().wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+    hello = outgoing.read()
+    async with pair() as both, serving(*crowd) as port:
+        address = ("127.0.0.1", port.getHost().port)
+        callers = [socket.create_connection(address, timeout=10) for _ in crowd]
+        await until(lambda: all(each.made for each in crowd))
+        for each in callers:
+            each.sendall(hello)
+        both.receiver.write(b"hello")
+        both.receiver.flush()
+
+        def answered() -> int:
+            return len(select(callers, [], [], 0)[0])
+
+        reactor.doPoll(0)
+        assert answered() == MOST_HANDSHAKES
+        assert bytes(both.server.data) == b"hello"
+        reactor.doPoll(0)
+        assert answered() == 2 * MOST_HANDSHAKES
+        await until(lambda: answered() == len(crowd))
+        for each in callers:
+            each.close()
