@@ -7,7 +7,7 @@ into the form that fits its place: :func:`denial_reply` for policy, :func:`local
 """
 
 from . import texts
-from .accept import best, is_grpc, is_grpc_web, prefers_json, wants_redirect
+from .accept import best, is_grpc, is_grpc_web, media_type, prefers_json, wants_redirect
 from .assets import ASSET_PATHS
 from .errors import denial_reply, handler_reply, local_reply, unauthenticated_reply
 from .facts import Detail, ErrorFacts, Form, Link, status_text
@@ -62,6 +62,7 @@ __all__ = [
     "json_reply",
     "load_pages",
     "local_reply",
+    "media_type",
     "message_reply",
     "own_tree",
     "prefers_json",

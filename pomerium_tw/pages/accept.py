@@ -150,5 +150,4 @@ def _presents_session(request: Request) -> bool:
     authorization = (request.head.get(b"authorization") or b"").lower()
     if authorization.startswith((b"pomerium ", b"bearer pomerium-")):
         return True
-    pairs = (request.target.query or b"").split(b"&")
-    return any(pair.startswith(b"pomerium_session=") for pair in pairs)
+    return b"&pomerium_session=" in b"&%b" % (request.target.query or b"")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ..model import Reply, Request
 
+MAX_CONDITION_BYTES = 4096
+"""A longer If-None-Match counts as absent; browsers send one ETag."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:
@@ -35,7 +38,7 @@ class Entity:
 
 def matches(if_none_match: bytes | None, etag: bytes) -> bool:
     """Does the condition name ``etag``? Weak comparison; ``etag`` must hold no comma."""
-    if if_none_match is None:
+    if if_none_match is None or len(if_none_match) > MAX_CONDITION_BYTES:
         return False
     candidates = [item.strip(b" \t").removeprefix(b"W/") for item in if_none_match.split(b",")]
     return candidates == [b"*"] or etag in candidates

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
+from twisted.web.http import parse_qs
 from twisted.web.resource import Resource
 
 from ..model import ANONYMOUS, Identity, Reply, Request
@@ -20,15 +24,29 @@ _NO_LENGTH = (204, 304)
 
 
 class OwnRequest(server.Request):
-    """A request that we answer ourselves, with what the data path already knows of it."""
+    """A request that we answer ourselves, with what the data path already knows of it.
+
+    Twisted itself is told the method and the body alone: of target, headers, cookies and forms it would keep
+    copies, and take them apart at a cost that the client sets.
+    """
 
     incoming: Request
-    """The normalised request; resources read this, not the raw target."""
+    """The normalised request; resources read this: their paths, headers and cookies are here alone."""
+    form: bytes = b""
+    """The body, where it is a URL-encoded form."""
     identity: Identity = ANONYMOUS
+
+    @cached_property
+    def parameters(self) -> Mapping[bytes, list[bytes]]:
+        """Those of the query and of the form together; decoded only for a page that asks."""
+        found: dict[bytes, list[bytes]] = parse_qs(
+            b"&".join((self.incoming.target.query or b"", self.form)), keep_blank_values=True
+        )
+        return found
 
     def parameter(self, name: str) -> str:
         """A query or form parameter that must occur once: "" when absent, repeated or not UTF-8."""
-        values = (self.args or {}).get(name.encode(), [])
+        values = self.parameters.get(name.encode(), [])
         try:
             return values[0].decode() if len(values) == 1 else ""
         except UnicodeDecodeError:
@@ -91,6 +109,8 @@ class Page(Resource):
 
         def failed(failure: Failure) -> Reply | None:
             if gone and isinstance(failure.value, CancelledError):
+                # Its frames hold it and the request: those are freed now, and not by some garbage collection.
+                failure.cleanFailure()
                 return None
             self._log_failure(request, failure)
             return self.failed(request)

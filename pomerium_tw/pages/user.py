@@ -58,21 +58,25 @@ class UserPage(Page):
         clock: IReactorTime,
         sign_in_url: Callable[[Request], str] | None = None,
         sign_out: Callable[[OwnRequest], Form] = lambda _request: SIGN_OUT,
+        claims_of: ClaimsOf = lambda _request, identity: identity.claims,
     ) -> None:
         """``sign_in_url``: where a visitor without a session may sign in and come back from; "" is nowhere.
 
-        ``sign_out``: the button's form, for callers that add a token to it.
+        ``sign_out``: the button's form, for callers that add a token to it. ``claims_of``: names the groups,
+        less those that the applications of the same origin must not learn.
         """
         super().__init__()
         self._clock = clock
         self._sign_in_url = sign_in_url
         self._sign_out = sign_out
+        self._claims_of = claims_of
 
     async def get(self, request: OwnRequest) -> Reply:
         session, now = request.identity.session, self._clock.seconds()
         if session is None or session.expires_at <= now:
             return self._signed_out(request)
         claims = shown_claims(request.identity.claims)
+        told = self._claims_of(request.incoming, request.identity) or {}
         display_name, email = _display(request.identity, claims)
         return html_reply(
             "user.html",
@@ -81,7 +85,7 @@ class UserPage(Page):
             email=email,
             user_id=session.user_id,
             initial=(display_name or email or session.user_id or "?")[0].upper(),
-            groups=_texts(claims.get("groups", ())),
+            groups=_texts(shown_claims(told).get("groups", ())),
             claims=[(name, _texts(value)) for name, value in claims.items() if name != "groups"],
             **_session_facts(session, now),
             sign_out=self._sign_out(request),

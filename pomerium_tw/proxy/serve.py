@@ -14,7 +14,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, getChildForRequest
 from zope.interface import implementer
 
-from ..pages import OwnRequest, bare_reply
+from ..model import Head
+from ..pages import OwnRequest, bare_reply, media_type
 from .exchange import IExchange
 from .finish import Finish, status_line
 
@@ -25,6 +26,8 @@ log = Logger("pomerium.proxy")
 
 MAX_OWN_BODY = 64 * 1024
 """Longest body that our own pages read: forms and small JSON."""
+MAX_PARAMETERS = 100
+"""Parameters in the query for a page of ours, and in the form it is sent; with more it answers 400 unread."""
 
 
 class _Site:
@@ -47,13 +50,17 @@ class ResourceChannel:
 
     def __init__(self, exchange: IExchange, root: IResource, finish: Finish) -> None:
         self.site = _Site(root)
-        self.transport = self
         self._exchange = exchange
         self._finish = finish
         self._body: list[bytes] = []
         self._size = 0
         self._ended = False
         self._request: OwnRequest | None = None
+
+    @property
+    def transport(self) -> ResourceChannel:
+        # No attribute: a channel that held itself would keep the whole exchange until a garbage collection.
+        return self
 
     # -- the request's body
 
@@ -75,18 +82,20 @@ class ResourceChannel:
     def _render(self) -> None:
         exchange = self._exchange
         incoming = exchange.request
-        request = self._request = OwnRequest(self, parsePOSTFormSubmission=True)
+        body = b"".join(self._body)
+        form = body if incoming.method == "POST" and _is_form(incoming.head) else b""
+        if _too_many(form):
+            _refuse_parameters(exchange, self._finish)
+            return
+        request = self._request = OwnRequest(self, parsePOSTFormSubmission=False)
         request.incoming = incoming
         request.identity = exchange.identity
-        for name, value in incoming.head.fields:
-            request.requestHeaders.addRawHeader(name, value)
-        request.parseCookies()
-        body = b"".join(self._body)
+        request.form = form
         request.gotLength(len(body))
-        if body:
-            request.handleContentChunk(body)
-        # Not HTTP/1.1: framing the answer is the exchange's business, not the request's.
-        request.requestReceived(incoming.method.encode(), incoming.target.raw, b"HTTP/2")
+        request.handleContentChunk(body)
+        # Not HTTP/1.1: framing the answer is the exchange's business, not the request's. No path: resources
+        # are found by that of ``incoming``.
+        request.requestReceived(incoming.method.encode(), b"/", b"HTTP/2")
 
     def exchange_lost(self) -> None:
         request, self._request = self._request, None
@@ -157,16 +166,35 @@ class Serve:
 
     def carry_out(self, exchange: IExchange, finish: Finish) -> None:
         """The body is read first, in full, up to MAX_OWN_BODY."""
-        head = exchange.request.head
-        if (head.content_length or 0) > MAX_OWN_BODY:
+        request = exchange.request
+        if (request.head.content_length or 0) > MAX_OWN_BODY:
             _too_large(exchange, finish)
-        elif head.text(b"content-type").lower().startswith("multipart/"):
+        elif _content_type(request.head).startswith("multipart/"):
             finish.reply(
                 exchange, bare_reply(415, "forms are taken URL-encoded only"), "unsupported_media_type"
             )
+        elif _too_many(request.target.query or b""):
+            _refuse_parameters(exchange, finish)
         else:
             exchange.attend(ResourceChannel(exchange, self.root, finish))
             exchange.read_body()
+
+
+def _content_type(head: Head) -> str:
+    return media_type(head.get(b"content-type"))
+
+
+def _is_form(head: Head) -> bool:
+    return _content_type(head) == "application/x-www-form-urlencoded"
+
+
+def _too_many(encoded: bytes) -> bool:
+    """Whether this text holds more than MAX_PARAMETERS: both ``&`` and ``;`` stand between them."""
+    return encoded.count(b"&") + encoded.count(b";") >= MAX_PARAMETERS
+
+
+def _refuse_parameters(exchange: IExchange, finish: Finish) -> None:
+    finish.reply(exchange, bare_reply(400, "too many parameters"), "too_many_parameters")
 
 
 def _too_large(exchange: IExchange, finish: Finish) -> None:

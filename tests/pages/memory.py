@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +94,7 @@ class Channel:
 
 def own_request(request: Request, identity: Identity = ANONYMOUS) -> tuple[OwnRequest, Channel]:
     channel = Channel()
-    made = OwnRequest(channel, parsePOSTFormSubmission=True)
+    made = OwnRequest(channel, parsePOSTFormSubmission=False)
     made.incoming, made.identity = request, identity
     made.method, made.uri, made.path = request.method.encode(), request.target.raw, request.target.raw_path
     made.clientproto = b"HTTP/1.1"
@@ -118,8 +118,3 @@ def drive(
 def leave(request: OwnRequest) -> None:
     """The client is gone."""
     request.connectionLost(Failure(ConnectionError("gone")))
-
-
-def form(**fields: str) -> Mapping[bytes, list[bytes]]:
-    """Form parameters as twisted.web parses them."""
-    return {name.encode(): [value.encode()] for name, value in fields.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pomerium_tw.pages.conditional import matches
+from pomerium_tw.pages.conditional import MAX_CONDITION_BYTES, matches
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,9 @@ from pomerium_tw.pages.conditional import matches
 )
 def test_a_condition_names_the_tag_or_any(value: bytes | None, matched: bool) -> None:
     assert matches(value, b'"a"') is matched
+
+
+def test_a_condition_that_is_too_long_counts_as_absent() -> None:
+    fits = b'"a"'.rjust(MAX_CONDITION_BYTES, b",")
+    assert matches(fits, b'"a"')
+    assert not matches(b"," + fits, b'"a"')

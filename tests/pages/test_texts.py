@@ -46,6 +46,7 @@ RESTART = "https://app.example.com/wanted"
         (texts.sign_in_expired, 400, ""),
         (texts.sign_in_not_ours, 400, ""),
         (texts.sign_in_already_used, 400, ""),
+        (texts.session_not_kept, 400, ""),
         (texts.link_not_valid, 400, ""),
         (texts.page_not_found, 404, ""),
         (texts.nothing_known, 404, ""),

@@ -65,6 +65,13 @@ def test_name_and_email_come_from_claims_when_there_is_no_record() -> None:
         assert part in page.text
 
 
+def test_groups_that_the_applications_must_not_learn_are_not_on_the_page() -> None:
+    identity = signed_in(groups=("engineering", "secret-project"))
+    page = visit(identity, claims_of=lambda request, who: {"groups": ["engineering"]}).body.decode()
+    assert "engineering" in page and "secret-project" not in page
+    assert "No groups are known" in visit(identity, claims_of=lambda request, who: None).body.decode()
+
+
 def test_hostile_claims_stay_text() -> None:
     claims = {HOSTILE: (HOSTILE, HOSTILE), "groups": (HOSTILE,), "deep": (True, 1.5)}
     page = Markup(visit(signed_in(name=HOSTILE, email=HOSTILE, **claims)).body.decode())

@@ -77,6 +77,19 @@ def sign_in_already_used(restart_url: str = "") -> ErrorFacts:
     )
 
 
+def session_not_kept(restart_url: str = "") -> ErrorFacts:
+    """The browser came back again and again without the cookie that it was sent away with."""
+    return ErrorFacts(
+        400,
+        "This browser does not keep the sign-in",
+        "You are signed in, but your browser came back three times without the cookie that says so.",
+        "Allow cookies for the address that you wanted, in private windows and extensions too, and start "
+        f"again. If others see this page as well, it is no fault of their browsers. {ASK}",
+        "session_not_kept",
+        actions=_restart(restart_url),
+    )
+
+
 def link_not_valid(restart_url: str = "") -> ErrorFacts:
     """A signed URL that is expired, changed, or was never ours."""
     return ErrorFacts(
