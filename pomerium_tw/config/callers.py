@@ -34,6 +34,11 @@ class Callers:
     allow: _Rules
     deny: _Rules
 
+    @property
+    def everybody(self) -> bool:
+        """Whether everybody is let in who is not denied."""
+        return _EVERYBODY in self.allow
+
 
 class CallersOf:
     """Tells them by route; policy files are parsed once, when the first route asks for them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from . import header_checks, path_checks, pem, redirect_checks, rewrite_checks, shadowed
+from . import header_checks, path_checks, pem, redirect_checks, rewrite_checks, session_checks, shadowed
 from .files import SecretFile
 from .flags import RUNTIME_FLAGS
 from .log_fields import access_fault, authorize_fault
@@ -41,6 +41,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from path_checks.findings(settings)
     yield from rewrite_checks.findings(settings)
     yield from redirect_checks.findings(settings)
+    yield from session_checks.findings(settings)
 
 
 def left_out(settings: Settings) -> Iterator[Finding]:

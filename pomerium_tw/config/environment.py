@@ -11,6 +11,7 @@ from policy_grammar import Span
 
 from .document import Document
 from .headers import headers_variable
+from .json_source import read_json
 from .positions import KeyPath, Positions
 from .problem import ConfigError, DecodeError, Problem
 from .reference import environment_names
@@ -61,7 +62,10 @@ def _routes(written: str, place: Span) -> tuple[Any, Positions]:
         text = base64.b64decode("".join(written.split()), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise DecodeError("this is not base64 of a list of routes in YAML or JSON") from None
-    document = read_yaml(text, place.file)
+    try:
+        document = read_json(text, place.file)
+    except ConfigError:  # YAML, or a fault of JSON
+        document = read_yaml(text, place.file)
     return document.data, document.positions
 
 

@@ -19,7 +19,15 @@ _TOP_WORDS: Mapping[str, str] = {
     "tls_ca_file": "did you mean certificate_authority_file?",
     "lb_policy": "write load_balancing_policy, in a route",
 }
+_BALANCING = (
+    "lb_config",
+    "least_request_lb_config",
+    "maglev_lb_config",
+    "ring_hash_lb_config",
+    "round_robin_lb_config",
+)
 _ROUTE_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(_BALANCING, "write load_balancing_policy: it has no settings of its own"),
     "headers": "write set_request_headers for the upstream, set_response_headers for the caller",
     "tls_cert_file": "write certificate_file at the top level: it is shown to callers",
     "tls_key_file": "write certificate_key_file at the top level",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from policy_grammar import (
     parse_document_data,
 )
 
+from .json_source import read_json
 from .positions import Positions
 from .problem import ConfigError
 from .yaml_layout import read_layout
@@ -43,7 +42,8 @@ MAX_TOTAL = 4 * MAX_TEXT
 """Characters of all these files together."""
 
 _SUFFIXES: Mapping[str, Notation] = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_INCLUDED = (".ppl", *_SUFFIXES)
+"""How names of included files end. Lines are shown of ``.ppl`` files alone: others may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,11 @@ def read_policy_file(path: Path, text: str | None = None) -> PolicyFileSet:
 
     An include is resolved against the folder of the file that names it; a file that is included twice counts
     once. Raises PolicySyntaxError, with the line that it is about, for a file that cannot be read or does not
-    follow its notation, an include that leads back to a file on the way, a name given to two policies, and
-    more files, characters or includes inside one another than the limits allow.
+    follow its notation, an include that leads out of the folder of ``path`` or back to a file on the way,
+    a name given to two policies, and more files, characters or includes inside one another than the limits
+    allow.
     """
-    reader = _Reader()
+    reader = _Reader(path)
     reader.read(path, _text_of(path) if text is None else text)
     return PolicyFileSet(reader.documents, reader.texts)
 
@@ -110,11 +111,7 @@ def read_policy_data(text: str, file: str, notation: Notation) -> tuple[Any, Pos
     """The data of a YAML or JSON text and its positions. Raises PolicySyntaxError with its line."""
     _check_size(text, file)
     try:
-        if notation == "json":
-            data = _json(text, file)
-            # YAML's escapes know no surrogate pairs; the character itself stands for them.
-            return data, read_yaml(_PAIR.sub(_character, text), file).positions
-        document = read_yaml(text, file)
+        document = read_json(text, file) if notation == "json" else read_yaml(text, file)
     except ConfigError as error:
         first = error.problems[0]
         raise PolicySyntaxError(first.message, first.span, first.hint).with_source(text) from None
@@ -126,7 +123,9 @@ def read_policy_data(text: str, file: str, notation: Notation) -> tuple[Any, Pos
 class _Reader:
     """Reads one file after the other, what they include first."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Path) -> None:
+        self._folders = (os.path.realpath(first.parent), Path(os.path.realpath(first)).parent)
+        """Where includes must stand: beside the first file, or beside what it leads to where it is a link."""
         self.documents: dict[str, Document] = {}
         self.texts: dict[str, str] = {}
         self._open: dict[str, str] = {}
@@ -135,24 +134,36 @@ class _Reader:
         self._names: dict[str, Policy] = {}
         self._size = 0
 
-    def read(self, path: Path, text: str) -> None:
+    def read(self, path: Path, text: str, include: Include | None = None) -> None:
+        """``include`` is what named the file."""
         file, real = str(path), os.path.realpath(path)
         self.texts[file] = text
         self._size += len(text)
         self._open[real] = file
-        document = parse_policy_document(text, file, notation_of(path))
-        for include in document.includes:
-            self._include(include, path)
+        document = self._parsed(path, text, include)
+        for inner in document.includes:
+            self._include(inner, path)
         for policy in document.policies:
             self._name(policy)
         del self._open[real]
         self._done.add(real)
         self.documents[file] = document
 
+    def _parsed(self, path: Path, text: str, include: Include | None) -> Document:
+        notation = notation_of(path)
+        try:
+            document = parse_policy_document(text, str(path), notation)
+        except PolicySyntaxError as error:
+            if include is None or notation == "ppl":
+                raise
+            # It may be a configuration or a key: its lines are not for whoever writes policies.
+            self._refuse(include, f"{error.span}: {error.message}")
+        return document
+
     def _include(self, include: Include, path: Path) -> None:
         target = path.parent / include.path
+        real = self._real(include, target)
         try:
-            real = os.path.realpath(target)
             found = target.stat()
         except (OSError, ValueError) as error:
             self._refuse(include, f"{target} cannot be read: {_reason(error)}", _neighbour(target))
@@ -173,7 +184,21 @@ class _Reader:
         text = _text_of(target)
         if self._size + len(text) > MAX_TOTAL:
             self._refuse(include, f"the included files have more than {MAX_TOTAL:,} characters together")
-        self.read(target, text)
+        self.read(target, text, include)
+
+    def _real(self, include: Include, target: Path) -> str:
+        """Its path without links. What policies have no say over is refused before it is looked at."""
+        try:
+            real = os.path.realpath(target)
+        except ValueError as error:
+            self._refuse(include, f"{target} cannot be read: {_reason(error)}")
+        if not any(Path(real).is_relative_to(folder) for folder in self._folders):
+            hint = "move it there, or name it in the configuration"
+            self._refuse(include, f"{target} stands outside of the folder of the first policy file", hint)
+        if not {target.suffix.lower(), Path(real).suffix.lower()} <= {*_INCLUDED}:
+            hint = f"names of policy files end in {', '.join(_INCLUDED)}"
+            self._refuse(include, f"{target} is not named as a policy file", hint)
+        return real
 
     def _refuse(self, include: Include, message: str, hint: str = "") -> NoReturn:
         error = PolicySyntaxError(message, include.span, hint)
@@ -238,27 +263,3 @@ def _neighbour(path: Path) -> str:
         return ""
     close = nearest(path.name, names)
     return f"did you mean {close!r}?" if close else ""
-
-
-def _json(text: str, file: str) -> Any:
-    """Strict JSON; numbers are those that it says, however large."""
-
-    def constant(word: str) -> NoReturn:
-        raise PolicySyntaxError(f"{word} is not a JSON value", Span(file, 1, 1))
-
-    try:
-        return json.loads(text, parse_constant=constant)
-    except json.JSONDecodeError as error:
-        span = place(text, error.pos, file)
-        raise PolicySyntaxError(f"JSON syntax: {error.msg}", span).with_source(text) from None
-    except RecursionError:
-        raise PolicySyntaxError("the text is nested too deeply", Span(file, 1, 1)) from None
-    except PolicySyntaxError:
-        raise
-    except ValueError:
-        raise PolicySyntaxError("a number is too large", Span(file, 1, 1)) from None
-
-
-def _character(match: re.Match[str]) -> str:
-    high, low = int(match[2], 16), int(match[3], 16)
-    return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))

@@ -72,7 +72,14 @@ _BUILT = [
     Key(
         "cookie_name", Status.BUILT, "token", "_pomerium", "Name of the session cookie; never sent upstream."
     ),
-    Key("cookie_domain", Status.BUILT, "domain", "", "Domain of the session cookie; unset: the host alone."),
+    Key(
+        "cookie_domain",
+        Status.BUILT,
+        "domain",
+        "",
+        "Domain whose hosts share the session cookie; authenticate_service_url must be in it. Hosts outside "
+        "of it, or all where it is unset, each have a cookie of their own.",
+    ),
     Key("cookie_http_only", Status.BUILT, "boolean", "true", "Keep the session cookie from scripts."),
     Key("cookie_expire", Status.BUILT, "duration", "14h", "Lifetime of a session."),
     Key(

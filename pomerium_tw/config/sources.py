@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from policy_grammar import Span
 
 from .document import Document
+from .json_source import read_json
 from .problem import ConfigError, Problem
 from .toml_source import read_toml
 from .yaml_source import place, read_yaml
@@ -24,17 +24,6 @@ def read_file(path: Path) -> Document:
     readers = {".toml": read_toml, ".json": read_json}
     document = readers.get(path.suffix.lower(), read_yaml)(text, file)
     return replace(_mapping(document, file), text=text)
-
-
-def read_json(text: str, file: str) -> Document:
-    """Strict JSON; positions come from the YAML reader, of which JSON is a subset."""
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError([Problem(place(text, error.pos, file), f"JSON syntax: {error.msg}")]) from None
-    except (RecursionError, ValueError):
-        raise ConfigError([Problem(Span(file, 1, 1), "the text is nested too deeply")]) from None
-    return read_yaml(text, file)
 
 
 def _text(path: Path, file: str) -> str:

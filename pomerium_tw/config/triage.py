@@ -39,6 +39,8 @@ class Triage:
     def __init__(self, document: Document) -> None:
         self._positions = document.positions
         self._ignored: dict[tuple[str, str], list[Span]] = {}
+        self._faults: dict[tuple[str, str], tuple[str, str]] = {}
+        """Level and name of a key → message and hint. Finding them is slow, and aliases ask again."""
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.refused: set[KeyPath] = set()
@@ -73,7 +75,10 @@ class Triage:
         for name, value in data.items():
             key, path = level.table.get(name), (*at, name)
             if key is None or _stops(key, value):
-                self.problems.append(Problem(self._positions.key(path), *_error(name, key, level)))
+                fault = (level.what, name)
+                if fault not in self._faults:
+                    self._faults[fault] = _error(name, key, level)
+                self.problems.append(Problem(self._positions.key(path), *self._faults[fault]))
                 self.refused.add(path)
             elif key.status in {Status.BUILT, Status.OURS}:
                 if value is not None:

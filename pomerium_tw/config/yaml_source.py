@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NoReturn
 
 import yaml
@@ -41,10 +42,17 @@ MAX_ALIASES = 1_000
 """Aliases (``*name``) in one text."""
 
 MAX_VALUES = 1_000_000
-"""Scalars, lists and mappings in one text, aliases expanded: some ten thousand routes."""
+"""Scalars, lists and mappings written in one text: some ten thousand routes."""
+
+MAX_ALIASED = 200_000
+"""Scalars, lists and mappings that the aliases of one text stand for, those inside others at each use."""
+
+MAX_TAG_DIRECTIVES = 16
+"""``%TAG`` lines in one text; the parser compares each with all before it, and no tag of theirs is read."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_TAG_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])(%TAG)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})")
 _TAGGED_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,399})")
 _TAGGED_FLOAT = re.compile(_FLOAT.pattern.replace("{1,2}", "{1,3}"))
@@ -53,8 +61,6 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _TAG = "tag:yaml.org,2002:"
 _MERGE = "<<"
-
-_Pairs = list[tuple["_Node", "_Node"]]
 
 
 @dataclass(slots=True)
@@ -67,6 +73,13 @@ class _Node:
     """A scalar without quotes."""
     open: bool = False
     """A list or mapping whose end has not been read yet."""
+    size: int = 1
+    """Scalars, lists and mappings in it, itself counted, aliases expanded."""
+
+    @property
+    def merges(self) -> bool:
+        """Whether it is the key that takes over other mappings, in place of a key of that name."""
+        return self.plain and self.value == _MERGE
 
 
 def read_yaml(text: str, file: str) -> Document:
@@ -78,17 +91,29 @@ def read_yaml(text: str, file: str) -> Document:
         raise ConfigError(
             [Problem(place(text, found.start(), file), "a control character stands in the text")]
         )
+    _check_directives(text, file)
+    composer = _Composer(text, file)
     try:
-        root = _Composer(text, file).compose()
+        root = composer.compose()
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_problem(error, file)]) from None
     except yaml.YAMLError:
         raise ConfigError(
             [Problem(Span(file, 1, 1), "the text holds a character that YAML does not allow")]
         ) from None
+    if composer.problems:
+        raise ConfigError(composer.problems)
     if root is None:
         return Document({}, Positions(whole=Span(file, 1, 1)))
-    return _Builder(file).build(root)
+    return _Builder().build(root)
+
+
+def _check_directives(text: str, file: str) -> None:
+    found = list(islice(_TAG_DIRECTIVE.finditer(text), MAX_TAG_DIRECTIVES + 1))
+    if len(found) > MAX_TAG_DIRECTIVES:
+        span = place(text, found[-1].start(1), file)
+        message = f"more than {MAX_TAG_DIRECTIVES} %TAG lines in one text"
+        raise ConfigError([Problem(span, message, "leave them out: no tag of theirs is read")])
 
 
 def place(text: str, index: int, file: str) -> Span:
@@ -126,6 +151,9 @@ class _Composer:
         self._anchors: dict[str, _Node] = {}
         self._values = 0
         self._aliases = 0
+        self._aliased = 0
+        self.problems: list[Problem] = []
+        """Keys that are refused, and what << cannot take over; reading goes on after them."""
 
     def compose(self) -> _Node | None:
         self._expect(StreamStartEvent)
@@ -191,20 +219,51 @@ class _Composer:
             self._refuse(event, f"no anchor &{event.anchor} stands before this alias")
         if node.open:
             self._refuse(event, f"the alias *{event.anchor} stands inside what it names")
+        # Counted before anything is built: what a node holds at each use bounds the work on it, merging too.
+        self._aliased += node.size
+        if self._aliased > MAX_ALIASED:
+            self._refuse(event, f"the aliases stand for more than {MAX_ALIASED} values")
         return replace(node, span=self._span(event))
 
     def _sequence(self, node: _Node, depth: int) -> _Node:
         while not isinstance(event := self._event(), SequenceEndEvent):
-            node.value.append(self._node(event, depth + 1))
+            item = self._node(event, depth + 1)
+            node.value.append(item)
+            node.size += item.size
         node.open = False
         return node
 
     def _mapping(self, node: _Node, depth: int) -> _Node:
+        lines: dict[tuple[str, bool], int] = {}
         while not isinstance(event := self._event(), MappingEndEvent):
             key = self._node(event, depth + 1)
-            node.value.append((key, self._node(self._event(), depth + 1)))
+            self._check_key(key, lines)
+            value = self._node(self._event(), depth + 1)
+            if key.merges:
+                self._check_merged(value)
+            node.value.append((key, value))
+            node.size += key.size + value.size
         node.open = False
         return node
+
+    def _check_key(self, key: _Node, lines: dict[tuple[str, bool], int]) -> None:
+        """``lines``: those of the keys before it in its mapping."""
+        if not isinstance(key.value, str):
+            self.problems.append(Problem(key.span, "a key must be text", "put the key in quotes"))
+            return
+        name = (key.value, key.merges)
+        if name not in lines:
+            lines[name] = key.span.line
+            return
+        hint = "merge several by a list: <<: [*a, *b]" if key.merges else "keep one of the two"
+        message = f"the key {key.value!r} stands here twice"
+        hint = f"it stands on line {lines[name]} already: {hint}"
+        self.problems.append(Problem(key.span, message, hint))
+
+    def _check_merged(self, value: _Node) -> None:
+        for source in value.value if value.kind == "list" else [value]:
+            if source.kind != "map":
+                self.problems.append(Problem(source.span, "<< takes a mapping or a list of mappings"))
 
     def _check_tag(self, event: SequenceStartEvent | MappingStartEvent, expected: str) -> None:
         if event.tag is not None and event.tag != _TAG + expected:
@@ -238,70 +297,41 @@ class _Composer:
 
 
 class _Builder:
-    """Nodes → plain data and positions, aliases and merge keys expanded within the same bounds."""
+    """Nodes → plain data and positions, aliases and merge keys expanded; the composer has counted them."""
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    def __init__(self) -> None:
         self._values: dict[KeyPath, Span] = {}
         self._keys: dict[KeyPath, Span] = {}
-        self._problems: list[Problem] = []
 
     def build(self, root: _Node) -> Document:
         data = self._data(root, ())
-        if self._problems:
-            raise ConfigError(self._problems)
         whole = self._values.pop(())
         return Document(data, Positions(self._values, self._keys, whole=whole))
 
     def _data(self, node: _Node, path: KeyPath) -> Any:
         self._values[path] = node.span
-        if len(self._values) > MAX_VALUES:
-            raise ConfigError(
-                [Problem(node.span, f"more than {MAX_VALUES} values once aliases are expanded")]
-            )
         if len(path) > MAX_DEPTH:
             raise ConfigError([Problem(node.span, f"nested deeper than {MAX_DEPTH} levels")])
         if node.kind == "list":
             return [self._data(item, (*path, index)) for index, item in enumerate(node.value)]
         if node.kind == "map":
-            return self._map(node.value, path)
+            return self._map(node, path)
         return node.value
 
-    def _map(self, pairs: _Pairs, path: KeyPath) -> dict[str, Any]:
+    def _map(self, node: _Node, path: KeyPath) -> dict[str, Any]:
+        """Its own keys, then others' (YAML 1.1 merge key: the first to name a key wins)."""
         data: dict[str, Any] = {}
-        merged: list[_Node] = []
-        for key, value in pairs:
-            if key.plain and key.value == _MERGE:
-                merged.extend(value.value if value.kind == "list" else [value])
-            elif self._acceptable(key, data, path):
-                self._keys[(*path, key.value)] = key.span
-                data[key.value] = self._data(value, (*path, key.value))
-        for source in merged:
-            self._merge(source, data, path)
+        pending = [node]
+        while pending:
+            source = pending.pop()
+            if source.kind == "list":
+                pending.extend(reversed(source.value))
+                continue
+            for key, value in source.value:
+                if key.merges:
+                    pending.append(value)
+                elif key.value not in data:
+                    inner = (*path, key.value)
+                    self._keys[inner] = key.span
+                    data[key.value] = self._data(value, inner)
         return data
-
-    def _merge(self, source: _Node, data: dict[str, Any], path: KeyPath) -> None:
-        """Take over what ``data`` does not say itself (YAML 1.1 merge key: the first to name a key wins)."""
-        if source.kind != "map":
-            self._problems.append(Problem(source.span, "<< takes a mapping or a list of mappings"))
-            return
-        nested: list[_Node] = []
-        for key, value in source.value:
-            if key.plain and key.value == _MERGE:
-                nested.extend(value.value if value.kind == "list" else [value])
-            elif isinstance(key.value, str) and key.value not in data:
-                self._keys[(*path, key.value)] = key.span
-                data[key.value] = self._data(value, (*path, key.value))
-        for inner in nested:
-            self._merge(inner, data, path)
-
-    def _acceptable(self, key: _Node, data: dict[str, Any], path: KeyPath) -> bool:
-        if not isinstance(key.value, str):
-            self._problems.append(Problem(key.span, "a key must be text", "put the key in quotes"))
-            return False
-        if key.value in data:
-            first = self._keys[(*path, key.value)]
-            hint = f"it stands on line {first.line} already: keep one of the two"
-            self._problems.append(Problem(key.span, f"the key {key.value!r} stands here twice", hint))
-            return False
-        return True

@@ -18,7 +18,6 @@ from .identity import (
     Identity,
     Session,
     User,
-    ascii_domain,
     believable_email,
     flatten_claims,
 )
@@ -27,13 +26,16 @@ from .own_paths import OWN_PATHS, OWN_PREFIXES, reserved
 from .request import Head, MCPCall, Peer, Reply, Request, SSHLogin, Target, redirect
 from .route import DEFAULT_PORTS, DirectResponse, HeaderRewrite, Redirect, Route, Substitution, Upstream
 from .secret import Secret
+from .spelling import MAX_MARKS, ascii_domain, nfc
 from .template import HEADER_REFERENCE, REFERENCES, Reference, Template, is_known, plain_pieces
+from .wildcard import in_one_domain
 
 __all__ = [
     "ANONYMOUS",
     "AUTHORITY",
     "DEFAULT_PORTS",
     "HEADER_REFERENCE",
+    "MAX_MARKS",
     "MAX_MEMO",
     "NO_CLAIMS",
     "NO_DEVICES",
@@ -70,7 +72,9 @@ __all__ = [
     "believable_email",
     "canonical_ipv6",
     "flatten_claims",
+    "in_one_domain",
     "is_known",
+    "nfc",
     "plain_pieces",
     "redirect",
     "reserved",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-import idna
+from .spelling import ascii_domain, nfc
 
 Claims = Mapping[str, tuple[Any, ...]]
 """Flat claims: dotted name → values (strings, numbers, booleans); scalars are one-element tuples."""
@@ -163,18 +162,11 @@ class Identity:
 
 
 def _nfc(value: Any) -> Any:
-    """Texts in Unicode's normal form C, in which policies compare them (spec/threats PO-06)."""
-    return value if not isinstance(value, str) or value.isascii() else unicodedata.normalize("NFC", value)
-
-
-def ascii_domain(name: str) -> str:
-    """A domain name in the form that the DNS knows, ``xn--…`` (RFC 5890); as it is where it has none."""
-    if name.isascii():
-        return name
-    try:
-        return idna.encode(name).decode("ascii")
-    except idna.IDNAError:
-        return name
+    """Texts as policies compare them; others, and texts that have no such form, as they are."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    normal = nfc(value)
+    return value if normal is None else normal
 
 
 def believable_email(identity: Identity) -> str | None:
@@ -188,21 +180,26 @@ ANONYMOUS = Identity()
 """A caller without a session."""
 
 
+MAX_CLAIM_DEPTH: Final = 32
+"""Names that lead to a nested claim; what lies deeper is left out."""
+
+
 def flatten_claims(claims: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Provider claims in the stored form: nested maps become dotted names, scalars one-element tuples.
 
-    Null values are dropped; members of lists that are not scalars are dropped too (spec/identity §2.3).
+    Null values are dropped; members of lists that are not scalars are dropped too (spec/identity §2.3), and
+    maps below ``MAX_CLAIM_DEPTH``.
     """
     flat: dict[str, tuple[Any, ...]] = {}
 
-    def visit(prefix: str, value: Any) -> None:
+    def visit(prefix: str, value: Any, depth: int) -> None:
         if isinstance(value, Mapping):
-            for key, inner in value.items():
-                visit(f"{prefix}.{key}" if prefix else str(key), inner)
+            for key, inner in value.items() if depth < MAX_CLAIM_DEPTH else ():
+                visit(f"{prefix}.{key}" if prefix else str(key), inner, depth + 1)
         elif isinstance(value, list | tuple):
             flat[prefix] = tuple(item for item in value if isinstance(item, str | int | float | bool))
         elif value is not None:
             flat[prefix] = (value,)
 
-    visit("", claims)
+    visit("", claims, 0)
     return flat

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from policy_grammar import Criterion, Policy
+from policy_grammar import NOWHERE, Criterion, Policy
 
 from .branches import Branch, Call
 from .criteria import BUILT_IN
@@ -34,10 +34,10 @@ def compile_policy(
 
     ``on_error`` is told of each criterion that fails while a request is decided and must not raise; ``clock``
     (seconds, never going back) times the matches of plugins. Raises PolicyError for criteria that are unknown
-    or refuse their data.
+    or refuse their data, and for more of them than Python can compile.
     """
     reads: set[str] = set()
-    generator = Generator()
+    generator = Generator(policies[0].span if policies else NOWHERE)
     for rule in (rule for policy in policies for rule in policy.rules):
         for operator in rule.operators:
             uses = []

@@ -14,11 +14,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
+from policy_grammar import NOWHERE, Span
 from pomerium_tw.model import Identity, Request
 
 from .branches import ARGUMENTS, SIGNED_IN, Alternatives, Branch, Call, Expression, Input, Operand
-from .decision_tree import MAX_TREE, SIGNED_OUT, Test, Tests, shown, tree_of_conjunctions, whole_tree
+from .decision_tree import MAX_TREE, SIGNED_OUT, Test, Tests, number, shown, tree_of_conjunctions, whole_tree
 from .environment import Environment
+from .errors import PolicyError
 from .evaluation import ALLOWED, DENIED, REASONS, Evaluation, Outcomes, Said
 from .normal import Bits, Side, Term, union
 
@@ -35,7 +37,9 @@ _V = TypeVar("_V")
 class Generator:
     """Collects the operators of a policy, then builds its function."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: Span = NOWHERE) -> None:
+        """``span``: the place of what is compiled, for the error of one that is too large for Python."""
+        self._span = span
         self._sides = {"allow": Side(), "deny": Side()}
         self._terms: dict[tuple[str, Branches], Term] = {}
         self._inputs: dict[Input, str] = {}
@@ -56,7 +60,10 @@ class Generator:
         failed: Callable[[Exception], Evaluation],
         environment: Environment,
     ) -> tuple[Evaluate, str]:
-        """The function and its source. An exception inside it is answered by ``failed``."""
+        """The function and its source. An exception inside it is answered by ``failed``.
+
+        Raises PolicyError where Python cannot compile so much.
+        """
         body = [line for action, side in self._sides.items() for line in self._side(action, side)]
         lines = [
             "def evaluate(request, identity):",
@@ -77,7 +84,10 @@ class Generator:
         return evaluate, source
 
     def values(self, uses: Sequence[Branches], environment: Environment) -> Callable[..., list[bool]]:
-        """A function that tells of each of these criteria whether it holds; it may raise."""
+        """A function that tells of each of these criteria whether it holds; it may raise.
+
+        Raises PolicyError as :meth:`build` does.
+        """
         terms = [self._term("allow", each) for each in uses]
         found = ", ".join(f"not not {self._one(term.when)}" for term in terms)
         body = self._settle_inline([*self._prelude, f"return [{found}]"])
@@ -90,7 +100,14 @@ class Generator:
         names |= {each.name: getattr(environment, each.name) for each in fields(environment)}
         names |= {**more, "__builtins__": {"Exception": Exception, "KeyError": KeyError}}
         # The source holds our own words, numbers and names of constants: nothing that an author wrote.
-        exec(compile(source, "<policy>", "exec"), names)  # noqa: S102
+        try:
+            code = compile(source, "<policy>", "exec")
+        except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
+            message = f"Python cannot compile so large a policy: {error!r}"
+            raise PolicyError(
+                message, self._span, "write fewer criteria, or fewer policies in one"
+            ) from error
+        exec(code, names)  # noqa: S102
         return names[name]
 
     def _settle_inline(self, lines: Sequence[str]) -> list[str]:
@@ -165,7 +182,7 @@ class Generator:
         yes, no = self._variable("yes"), self._variable("no")
         lines = [f"{yes} = {no} = 0"]
         for index, branch in enumerate(branches):
-            effect = f"{yes if branch.value else no} = {self._bits_of(action, branch)}"
+            effect = f"{yes if branch.value else no} = {number(self._bits_of(action, branch))}"
             if branch.when is None:
                 lines.append(effect if index == 0 else f"else: {effect}")
             else:

@@ -43,11 +43,7 @@ class Bits:
         return Bits(self.anonymous, self.anonymous, self.variables)
 
     def __or__(self, other: Bits) -> Bits:
-        return Bits(
-            self.signed_in | other.signed_in,
-            self.anonymous | other.anonymous,
-            tuple(dict.fromkeys(self.variables + other.variables)),
-        )
+        return union([self, other])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,9 @@ class Side:
 
 
 def union(parts: Sequence[Bits]) -> Bits:
-    bits = Bits()
+    # Not part by part: thousands of parts with a variable each would be copied thousands of times.
+    signed_in = anonymous = 0
     for part in parts:
-        bits |= part
-    return bits
+        signed_in |= part.signed_in
+        anonymous |= part.anonymous
+    return Bits(signed_in, anonymous, tuple(dict.fromkeys(name for part in parts for name in part.variables)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policy_grammar import Criterion, Operator, Policy, Rule, Span
+from policy_grammar import NOWHERE, Criterion, Operator, Policy, Rule, Span
 from pomerium_tw.model import ANONYMOUS, Head, Peer, Request, Target
 
 from .branches import SIGNED_IN, UNAUTHENTICATED, Call
@@ -133,7 +133,9 @@ def _answers(
     uses = [each for rule in rules for operator in rule.operators for each in operator.criteria]
     prepared = [(each, prepare(each, criteria, environment)) for each in uses]
     asked = [(each, found) for each, found in prepared if _told_by_nobody(found)]
-    values = Generator().values([found.branches for _each, found in asked], environment)
+    values = Generator(rules[0].span if rules else NOWHERE).values(
+        [found.branches for _each, found in asked], environment
+    )
     known = {id(each): value for (each, _), value in zip(asked, values(_REQUEST, ANONYMOUS), strict=True)}
     return {id(each): _nobody(each, found, known.get(id(each))) for each, found in prepared}
 

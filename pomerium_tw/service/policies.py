@@ -137,6 +137,9 @@ class Policies:
         found = self._named.get(name)
         if found is None and self.check.unread:
             return Policy(name)  # it may stand in a file whose faults are told
+        if found is None and "\n" in name:
+            hint = "rules stand below policy: as they are: take the | away"
+            raise PolicySyntaxError("the policy is a text of several lines, not rules", span, hint)
         if found is None:
             known = sorted(self._named)
             hint = did_you_mean(name, known) if known else "list its file under policy_files"

@@ -108,12 +108,72 @@ def test_what_cannot_be_read_is_said_where_it_is_included(put: Put) -> None:
         "a.ppl:1:9: comon.ppl cannot be read: No such file or directory\n"
         "  include \"comon.ppl\"\n          ^\n  did you mean 'common.ppl'?"
     )
-    Path("folder").mkdir()
-    assert "folder is not a file" in refusal(put(a_ppl='include "folder"'))
+    Path("folder.ppl").mkdir()
+    assert "folder.ppl is not a file" in refusal(put(a_ppl='include "folder.ppl"'))
     os.mkfifo("pipe.ppl")
     assert "pipe.ppl is not a file" in refusal(put(a_ppl='include "pipe.ppl"'))
     assert "cannot be read: its name is not one" in refusal(put(a_ppl='include "a\\u0000b"'))
     assert refusal(Path("none.ppl")) == "none.ppl: the policy file cannot be read: No such file or directory"
+
+
+def test_includes_stay_in_the_folder_of_the_first_file(put: Put, tmp_path: Path) -> None:
+    """Policies name files for a proxy that may read more than those who write them."""
+    outside = "stands outside of the folder of the first policy file"
+    put(secret_ppl="hunter2", p__shared_ppl="", p__sub__b_ppl='include "../shared.ppl"')
+    assert names(put(p__a_ppl='include "sub/b.ppl"')) == []
+    assert refusal(put(p__a_ppl='include "../secret.ppl"')) == (
+        f"p/a.ppl:1:9: p/../secret.ppl {outside}\n"
+        '  include "../secret.ppl"\n          ^\n  move it there, or name it in the configuration'
+    )
+    assert outside in refusal(put(p__a_ppl='include "../none.ppl"'))
+    assert outside in refusal(put(p__a_ppl=f'include "{tmp_path}/secret.ppl"'))
+    assert outside in refusal(put(p__a_ppl='include "/proc/self/environ"'))
+    Path("p/link.ppl").symlink_to("../secret.ppl")
+    assert outside in refusal(put(p__a_ppl='include "link.ppl"'))
+    put(p__sub__b_ppl='include "../../secret.ppl"')
+    assert outside in refusal(put(p__a_ppl='include "sub/b.ppl"'))
+
+
+def test_a_first_file_that_is_a_link_has_two_folders(put: Put) -> None:
+    put(p__real__a_ppl='include "b.ppl"\n', p__real__b_ppl='policy "b" {}')
+    Path("etc").mkdir()
+    for name in ("a.ppl", "b.ppl"):
+        Path("etc", name).symlink_to(f"../p/real/{name}")
+    assert names(Path("etc/a.ppl")) == ["b"]
+    Path("whole").symlink_to("p/real")
+    assert names(Path("whole/a.ppl")) == ["b"]
+
+
+@pytest.mark.parametrize("name", ["cookie_secret", "key.pem", ".env", "a.ppl.bak"])
+def test_included_files_are_named_as_policies(put: Put, name: str) -> None:
+    Path(name).write_text("hunter2")
+    shown = refusal(put(a_ppl=f'include "{name}"'))
+    assert f"a.ppl:1:9: {name} is not named as a policy file\n" in shown
+    assert shown.endswith("names of policy files end in .ppl, .yaml, .yml, .json")
+    assert "hunter2" not in shown
+    Path("c.ppl").symlink_to(name)
+    assert "c.ppl is not named as a policy file" in refusal(put(a_ppl='include "c.ppl"'))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("address: :80\nshared_secret: hunter2\n", "1:1: unknown action: address"),
+        ("shared_secret: hunter2\nkey: {a: 'hunter2\n", "3:1: YAML syntax: found unexpected end of stream"),
+        ("hunter2", "1:1: a policy is an object or a list of objects, not a text"),
+        ("- hunter2: [", "2:1: YAML syntax"),
+    ],
+)
+def test_lines_of_included_files_that_may_be_anything_are_not_shown(put: Put, text: str, fault: str) -> None:
+    shown = refusal(put(a_ppl='\ninclude "c.yaml"', c_yaml=text))
+    assert shown.startswith(f"a.ppl:2:9: c.yaml:{fault}")
+    assert '  include "c.yaml"\n          ^' in shown
+    assert "hunter2" not in shown
+
+
+def test_lines_of_included_policies_are_shown(put: Put) -> None:
+    shown = refusal(put(a_ppl='include "b.ppl"', b_ppl="policy {\n  alow or {}\n}"))
+    assert shown.startswith("b.ppl:2:3: unknown action: alow\n    alow or {}\n    ^")
 
 
 def test_includes_end_somewhere(put: Put) -> None:
@@ -164,8 +224,8 @@ def test_characters_of_all_files_are_counted(put: Put, monkeypatch: pytest.Monke
         ("a_yaml", "!!python/object:os.system x", "a.yaml:1:1: the tag"),
         ("a_json", '{"allow": {}', "a.json:1:13: JSON syntax: Expecting ',' delimiter\n  {"),
         ("a_json", '{"allow": {}, "allow": {}}', "a.json:1:15: the key 'allow' stands here twice"),
-        ("a_json", '{"allow": {"or": [{"x": NaN}]}}', "a.json:1:1: NaN is not a JSON value"),
-        ("a_json", '[{"x": 1e999}]', "a.json:1:3: unknown action: x"),
+        ("a_json", '{"allow": {"or": [{"x": NaN}]}}', "a.json:1:25: NaN is not a JSON value"),
+        ("a_json", '[{"x": 1e999}]', "a.json:1:8: this number is too large"),
     ],
 )
 def test_faults_have_place_line_and_hint(put: Put, name: str, text: str, shown: str) -> None:

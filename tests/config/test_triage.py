@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from pomerium_tw.config import ConfigError, misnamed
-from pomerium_tw.config.reference import GLOBAL, ROUTE, Status
+from pomerium_tw.config.reference import GLOBAL, ROUTE, Key, Status
 
 from .conftest import Load, Problems
 
@@ -62,6 +62,8 @@ def test_a_key_of_another_name_is_told_by_its_meaning(loaded: Load, name: str, h
         ("headers", "write set_request_headers for the upstream, set_response_headers for the caller"),
         ("tls_cert_file", "write certificate_file at the top level: it is shown to callers"),
         ("lb_policy", "did you mean load_balancing_policy?"),
+        ("lb_config", "write load_balancing_policy: it has no settings of its own"),
+        ("least_request_lb_config", "write load_balancing_policy: it has no settings of its own"),
         ("To", "did you mean to?"),
         ("PREFIX", "did you mean prefix?"),
         ("Allow-Websocket", "did you mean allow_websockets?"),
@@ -69,6 +71,19 @@ def test_a_key_of_another_name_is_told_by_its_meaning(loaded: Load, name: str, h
 )
 def test_a_route_key_of_another_name_is_told_by_its_meaning(loaded: Load, name: str, hint: str) -> None:
     assert hints(loaded, f"{ROUTE_TEXT}    {name}: x\n") == [hint]
+
+
+def test_a_key_that_aliases_repeat_is_looked_up_once(loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def hint_for(name: str, _table: Mapping[str, Key]) -> str:
+        asked.append(name)
+        return "look it up"
+
+    monkeypatch.setattr("pomerium_tw.config.triage.hint_for", hint_for)
+    text = f"{ROUTE_TEXT}    unknown_one: x\n".replace("- from", "- &r\n    from") + "  - *r\n" * 50
+    assert hints(loaded, text).count("look it up") == 51
+    assert asked == ["unknown_one"]
 
 
 def test_a_key_inside_of_another_one_in_capitals_is_told(loaded: Load) -> None:

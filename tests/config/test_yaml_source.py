@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -9,7 +10,13 @@ import pytest
 from policy_grammar import Span
 from pomerium_tw.config.document import Document
 from pomerium_tw.config.problem import ConfigError
-from pomerium_tw.config.yaml_source import MAX_ALIASES, MAX_DEPTH, read_yaml
+from pomerium_tw.config.yaml_source import (
+    MAX_ALIASED,
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_TAG_DIRECTIVES,
+    read_yaml,
+)
 
 
 def data(text: str) -> Any:
@@ -146,11 +153,66 @@ def test_more_aliases_than_the_limit_are_refused() -> None:
     assert len(data(f"a: &a x\nb: [{within}]")["b"]) == MAX_ALIASES
 
 
-def test_an_alias_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pomerium_tw.config.yaml_source.MAX_VALUES", 10_000)
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    assert "once aliases are expanded" in refusals("\n".join(lines))[0]
+@pytest.mark.parametrize("form", ["[{}]", "{{x: [{}]}}", "{{<<: [{}]}}", "{{<<: {{<<: [{}]}}}}"])
+def test_an_alias_bomb_is_refused(form: str) -> None:
+    """In a time that does not double with each line (PO-12)."""
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {form.format(f'*a{n - 1}, *a{n - 1}')}" for n in range(1, 20)]
+    (problem,) = refusals("\n".join(lines))
+    assert problem.endswith(f"the aliases stand for more than {MAX_ALIASED} values")
+
+
+def test_what_aliases_stand_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pomerium_tw.config.yaml_source.MAX_ALIASED", 8)
+    assert data("a: &a [x, y]\nb: &b [*a]\nc: *b")["c"] == [["x", "y"]]
+    assert refusals("a: &a [x, y]\nb: &b [*a]\nc: [*b, *a]") == [
+        "f:3:9: the aliases stand for more than 8 values"
+    ]
+    assert refusals("a: &a {x: y}\nb: [*a, *a, *a]") == ["f:2:13: the aliases stand for more than 8 values"]
+
+
+def test_a_long_row_of_mappings_that_take_over_one_another_is_read() -> None:
+    lines = ["a0: &a0 {k: v}", *(f"a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 400))]
+    assert data("\n".join(lines))["a399"] == {"k": "v"}
+
+
+def test_the_first_to_name_a_key_wins_through_all_that_is_taken_over() -> None:
+    text = "a: &a {x: a, y: a}\nb: &b {<<: *a, y: b}\nc: &c {x: c, z: c}\nd: {<<: [*b, *c, *a]}\n"
+    assert data(text)["d"] == {"y": "b", "x": "a", "z": "c"}
+
+
+def test_keys_of_what_is_taken_over_are_checked_where_they_stand() -> None:
+    assert refusals("y:\n  <<: {k: 2, k: 3, 5: 6}\nz: {k: 1}\n") == [
+        "f:2:14: the key 'k' stands here twice",
+        "f:2:20: a key must be text",
+    ]
+    assert refusals("x: &x {k: 1, k: 2}\ny: {<<: *x}\nz: *x\n") == ["f:1:14: the key 'k' stands here twice"]
+
+
+def test_a_second_merge_key_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_yaml("x: &x {k: 1}\ny:\n  <<: *x\n  <<: {l: 2}\n", "f")
+    (problem,) = caught.value.problems
+    assert str(problem) == "f:4:3: the key '<<' stands here twice"
+    assert problem.hint == "it stands on line 3 already: merge several by a list: <<: [*a, *b]"
+    assert data('y: {<<: {k: 1}, "<<": 2}') == {"y": {"<<": 2, "k": 1}}
+
+
+@pytest.mark.parametrize(("value", "column"), [("[1]", 6), ("x", 5), ("[{a: 1}, [{b: 1}]]", 14), ("", 4)])
+def test_only_mappings_are_taken_over(value: str, column: int) -> None:
+    assert refusals(f"<<: {value}") == [f"f:1:{column}: << takes a mapping or a list of mappings"]
+
+
+@pytest.mark.parametrize("before", ["", "a: 1\n...\n"])
+def test_many_tag_directives_are_refused(before: str) -> None:
+    lines = "".join(f"%TAG !a{n}! t:x\n" for n in range(40_000))
+    line = before.count("\n") + MAX_TAG_DIRECTIVES + 1
+    started = time.process_time()
+    assert refusals(f"{before}{lines}--- 1") == [
+        f"f:{line}:1: more than {MAX_TAG_DIRECTIVES} %TAG lines in one text"
+    ]
+    assert time.process_time() - started < 1
+    assert data("".join(lines.splitlines(keepends=True)[:MAX_TAG_DIRECTIVES]) + "--- {a: 1}") == {"a": 1}
 
 
 def test_too_many_values_are_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,32 @@ def test_claims_are_flattened_as_they_are_stored() -> None:
     }
 
 
+def test_claims_that_lie_too_deep_are_left_out() -> None:
+    claims: dict[str, object] = {"at": "32"}
+    for depth in range(31, 0, -1):
+        claims = {"at": str(depth), "n": claims}
+    deepest = "n." * 31 + "at"
+    assert flatten_claims(claims)[deepest] == ("32",)
+    deeper = flatten_claims({"n": claims})
+    assert (deeper["n.at"], "n." + deepest in deeper, len(deeper)) == (("1",), False, 31)
+    for _ in range(10_000):
+        claims = {"n": claims}
+    assert flatten_claims({"name": "x", "deep": claims}) == {"name": ("x",)}
+
+
+def test_a_claim_of_endless_marks_stays_as_it_is() -> None:
+    marks = "a" + "\u0301\u0323" * 16_000
+    who = Identity(
+        Session("s", "u", "idp", 0, 1, claims={"name": (marks, "e\u0301")}), User("u", email=marks)
+    )
+    assert (who.claims, who.email) == ({"name": (marks, "é")}, marks)
+
+
+def test_marks_before_the_at_sign_leave_the_domain_in_its_one_form() -> None:
+    who = Identity(user=User("u", email="a" + "\u0301" * 31 + "@bu\u0308cher.example"))
+    assert who.domain == "xn--bcher-kva.example"
+
+
 def test_claims_are_put_together_once_with_texts_in_normal_form_c() -> None:
     who = Identity(Session("s", "u", "idp", 0, 1, claims={"name": ("Jose\u0301", 7, True)}))
     assert who.claims == {"name": ("Jos\u00e9", 7, True)}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -19,8 +20,8 @@ from policy_grammar import (
     to_data,
     to_text,
 )
-from pomerium_tw.model import ANONYMOUS, Identity, Peer, Request
-from pomerium_tw.policy import BUILT_IN, INPUTS, ICriterion, PolicyError, compile_policy
+from pomerium_tw.model import ANONYMOUS, Device, Identity, MCPCall, Peer, Request
+from pomerium_tw.policy import BUILT_IN, INPUTS, ICriterion, PolicyError, compile_policy, generate, surprises
 
 from . import oracle
 from .situations import WORLD, compiled, identities, identity, random_policies, request, requests
@@ -177,6 +178,45 @@ def test_thousands_of_users_cost_one_look_up() -> None:
     assert policy.evaluate(request(), identity("u4999")).allow
     assert not policy.evaluate(request(), identity("u5000")).allow
     assert len(policy.source.splitlines()) < 20
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_thousands_of_criteria_with_several_answers_each_are_one_function(kind: str) -> None:
+    tools = "\n".join(f'mcp_tool "t{number}"' for number in range(4000))
+    policies = parse_text(f"policy {{ deny {kind} {{ {tools} }} }}", "t.ppl")
+    for tool in ("t0", "t3999", "t4000"):
+        asked = request()._replace(mcp=MCPCall(1, "tools/call", tool))
+        found = compile_policy(policies).evaluate(asked, ANONYMOUS)
+        assert (found.deny, found.deny_reasons) == oracle.evaluate(policies, asked, ANONYMOUS)["deny"]
+
+
+def test_more_reasons_than_a_decimal_number_has_room_for() -> None:
+    devices = "\n".join(f'device {{ type "t{number}" }}' for number in range(2200))
+    digits = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)  # the least that Python allows: 2,100 bits
+    try:
+        policy = compiled(f"allow or {{ {devices} }}")
+    finally:
+        sys.set_int_max_str_digits(digits)
+    who = replace(identity("u"), devices={"t2199": Device("d", enrolled=True)})
+    found = policy.evaluate(request(), who)
+    assert (found.allow, dict(found.allow_data)) == (True, {"device_type": "t2199"})
+    assert not policy.evaluate(request(), identity("u")).allow
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, SyntaxError, ValueError])
+def test_a_policy_that_python_cannot_compile_is_an_error_with_its_place(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise error("too much")
+
+    policies = parse_text('\n  policy "large" { allow or { user "a" } }', "t.ppl")
+    monkeypatch.setattr(generate, "compile", refuse, raising=False)
+    for use in (compile_policy, lambda policies: list(surprises(policies))):
+        with pytest.raises(PolicyError, match=r"cannot compile so large a policy: .*too much") as caught:
+            use(policies)
+        assert caught.value.span.line == 2
 
 
 def test_constants_that_are_equal_and_of_different_types_stay_apart() -> None:

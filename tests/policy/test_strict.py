@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policy_grammar import parse_text
-from pomerium_tw.model import Identity
-from pomerium_tw.policy import BUILT_IN, STRICT, compile_policy
+from pomerium_tw.model import ANONYMOUS, Identity
+from pomerium_tw.policy import BUILT_IN, STRICT, PolicyError, compile_policy
 
 from .situations import identity, request
 
@@ -82,3 +82,56 @@ def test_a_claim_that_is_missing_or_of_another_type_is_no_match(rule: str) -> No
     for values in ((), (None,), (["5"],), (5.5,), ("a", "a")):
         assert not allowed(rule, identity(x=values))
     assert not allowed(rule, identity())
+
+
+@pytest.mark.parametrize(
+    ("rule", "email", "found"),
+    [
+        ('domain "bücher.example"', "a@Bücher.example", True),
+        ('domain "Bücher.example"', "a@bücher.example", True),
+        ('domain in ["x.example", "BÜCHER.example"]', "a@xn--bcher-kva.example", True),
+        ('domain ends_with ".bücher.example"', "a@mail.bücher.example", True),
+        ('domain ends_with ".bücher.example"', "a@my_mail.Bücher.example", True),
+        ('domain ends_with ".bücher.example"', "a@☕.bücher.example", True),
+        ('domain ends_with ".bücher.example"', "a@bücher.example", False),
+        ('domain ends_with "l.bücher.example"', "a@mail.bücher.example", True),
+        ('domain starts_with "bücher."', "a@bücher.example", True),
+        ('domain contains ".bücher."', "a@mail.bücher.example", True),
+        ('domain ends_with ".example"', "a@☕.example", True),
+        ('domain not_in ["bücher.example"]', "a@☕.example", True),
+        ('domain "xn--53h.example"', "a@☕.example", True),
+        ('domain "example.com"', "a@ｅxample.com", False),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_domains_and_their_labels_are_found_in_any_spelling(
+    rule: str, email: str, found: bool, strict: bool
+) -> None:
+    assert allowed(rule, identity(email=email), strict=strict) is found
+
+
+_MARKS = "\u0301" * 31
+
+
+@pytest.mark.parametrize(
+    ("rule", "operand", "message"),
+    [
+        ("domain ends_with {}", "ücher.example", "ends_with of domain may cut"),
+        ("domain starts_with {}", "büch", "starts_with of domain may cut"),
+        ("domain contains {}", "bücher.", "contains of domain may cut"),
+        ("domain contains {}", ".bücher", "contains of domain may cut"),
+        ("domain {}", "ｅxample.com", "has no xn-- form"),
+        ('domain {{ not_in ["a", {}] }}', "☕.example", "has no xn-- form"),
+        ("domain ends_with {}", ".☕.example", "has no xn-- form"),
+        pytest.param("claim/name {}", f"a{_MARKS}", "more than 30 combining marks", id="claim"),
+        pytest.param('email {{ in ["b", {}] }}', f"a{_MARKS}", "more than 30 combining marks", id="email"),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_operands_that_no_text_of_a_caller_equals_are_errors(
+    rule: str, operand: str, message: str, strict: bool
+) -> None:
+    with pytest.raises(PolicyError, match=message) as caught:
+        allowed(rule.format(f'"{operand}"'), ANONYMOUS, strict=strict)
+    before = "policy { allow or { " + rule.partition("{}")[0].format()
+    assert (caught.value.span.column, caught.value.hint != "") == (len(before) + 1, True)

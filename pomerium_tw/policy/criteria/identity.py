@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from zope.interface import implementer
@@ -15,7 +16,7 @@ from ..branches import Branch, Input, Operand, decided_signed_in
 from ..errors import PolicyError
 from ..interface import ICriterion
 from ..matchers import LIST_MATCHER, LIST_SCHEMA, list_matcher
-from .kinds import IDENTITY, Condition, Text, folded, nfc
+from .kinds import IDENTITY, Condition, Path, Text, folded, in_normal_form
 
 SUBJECT: Final = Input("subject", ("identity.subject",))
 EMAIL: Final = Input("email", ("identity.email",))
@@ -23,12 +24,34 @@ DOMAIN: Final = Input("domain", ("identity.domain",))
 
 
 def _strict_domain(identity: Identity) -> str | None:
-    email = believable_email(identity)
-    return email and _folded_domain(email.partition("@")[2])
+    domain = identity.domain if believable_email(identity) is not None else None
+    return domain and domain.lower()
 
 
-def _folded_domain(name: str) -> str:
-    return ascii_domain(name).lower()
+_CUT: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {"starts_with": (-1,), "ends_with": (0,), "contains": (0, -1)}
+)
+"""Which labels of an operand may be parts of a caller's: ``xn--…`` of a part is not in that of the whole."""
+
+
+def _in_ascii(criterion: Criterion, path: Path, name: str) -> str:
+    """A domain, or part of one, as the DNS spells it. Raises PolicyError where it could never match."""
+    spelled = ascii_domain(name, valid=True)
+    if not spelled.isascii():
+        message = f"a text of {criterion.key} is no name that the DNS knows: it has no xn-- form"
+        raise PolicyError(message, criterion.where(*path), "write the xn-- form if there is such a domain")
+    labels = name.split(".")
+    if path and any(not labels[end].isascii() for end in _CUT.get(str(path[0]), ())):
+        message = (
+            f"{path[0]} of {criterion.key} may cut a label that is not ASCII: such a label has to be whole"
+        )
+        hint = "put a dot where the label ends, or write its xn-- form"
+        raise PolicyError(message, criterion.where(*path), hint)
+    return spelled
+
+
+def _in_lower_ascii(criterion: Criterion, path: Path, name: str) -> str:
+    return _in_ascii(criterion, path, name).lower()
 
 
 STRICT_EMAIL: Final = Input("strict_email", (Operand(believable_email), "(identity)"))
@@ -59,7 +82,7 @@ class Claim:
             )
         values = Input("claim", (CLAIMS, ".get(", Operand(criterion.sub_path), ", ())"), inline=True)
         return decided_signed_in(
-            list_matcher(folded(criterion, nfc), values), "claim-ok", "claim-unauthorized"
+            list_matcher(folded(criterion, in_normal_form), values), "claim-ok", "claim-unauthorized"
         )
 
 
@@ -91,21 +114,21 @@ CRITERIA: Final[tuple[ICriterion, ...]] = (
         signed_in=True,
     ),
     Text("user", SUBJECT, "user", IDENTITY, optional=True),
-    Text("email", EMAIL, "email", IDENTITY, fold=nfc),
-    Text("domain", DOMAIN, "domain", IDENTITY, optional=True, fold=ascii_domain),
+    Text("email", EMAIL, "email", IDENTITY, fold=in_normal_form),
+    Text("domain", DOMAIN, "domain", IDENTITY, optional=True, fold=_in_ascii),
     Claim(),
     Groups(),
 )
 
 STRICT: Final[tuple[ICriterion, ...]] = (
-    Text("email", STRICT_EMAIL, "email", IDENTITY, optional=True, fold=nfc),
+    Text("email", STRICT_EMAIL, "email", IDENTITY, optional=True, fold=in_normal_form),
     Text(
         "domain",
         STRICT_DOMAIN,
         "domain",
         IDENTITY,
         optional=True,
-        fold=lambda name: ascii_domain(name).lower(),
+        fold=_in_lower_ascii,
     ),
 )
 """What takes the place of criteria under ``strict_policy``: addresses that could mean two things, or that the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,8 +10,10 @@ from typing import Any, ClassVar, Final
 from zope.interface import implementer
 
 from policy_grammar import Criterion
+from pomerium_tw.model import MAX_MARKS, nfc
 
 from ..branches import Branch, Expression, Input, decided, decided_signed_in
+from ..errors import PolicyError
 from ..interface import ICriterion
 from ..matchers import STRING_MATCHER, STRING_SCHEMA, string_matcher
 
@@ -56,9 +57,24 @@ class Condition:
         return decide(self.when, self.ok, self.failed)
 
 
-def nfc(text: str) -> str:
+Path = tuple[str | int, ...]
+"""What leads to an operand in a criterion's data: its operator, and its index where that takes a list."""
+Fold = Callable[[Criterion, Path, str], str]
+"""Brings an operand into the form that the text of callers has. Raises PolicyError where it has none."""
+
+
+def as_written(_criterion: Criterion, _path: Path, text: str) -> str:
+    """For texts of requests, which have one form alone."""
+    return text
+
+
+def in_normal_form(criterion: Criterion, path: Path, text: str) -> str:
     """Texts of identities are compared in Unicode's normal form C; nothing else is folded (PO-06)."""
-    return unicodedata.normalize("NFC", text)
+    normal = nfc(text)
+    if normal is None:
+        message = f"a text of {criterion.key} has more than {MAX_MARKS} combining marks in a row"
+        raise PolicyError(message, criterion.where(*path), "nobody is called that: write fewer")
+    return normal
 
 
 @implementer(ICriterion)
@@ -73,7 +89,7 @@ class Text:
     reads: frozenset[str]
     optional: bool = False
     """The text may be undefined."""
-    fold: Callable[[str], str] = str
+    fold: Fold = as_written
     """Brings operands into the form that the text has."""
     accepts: ClassVar[str] = STRING_MATCHER
     schema: ClassVar[Mapping[str, Any]] = STRING_SCHEMA
@@ -84,14 +100,17 @@ class Text:
         return decide(when, f"{self.reasons}-ok", f"{self.reasons}-unauthorized")
 
 
-def folded(criterion: Criterion, fold: Callable[[str], str]) -> Criterion:
-    """The criterion with every text of its data folded."""
-    return replace(criterion, data=_folded(criterion.data, fold))
+def folded(criterion: Criterion, fold: Fold) -> Criterion:
+    """The criterion with its operands folded."""
 
+    def each(path: Path, data: Any) -> Any:
+        if isinstance(data, str):
+            return fold(criterion, path, data)
+        if isinstance(data, list) and len(path) == 1:
+            return [each((*path, index), one) for index, one in enumerate(data)]
+        return data
 
-def _folded(data: Any, fold: Callable[[str], str]) -> Any:
-    if isinstance(data, str):
-        return fold(data)
-    if isinstance(data, list):
-        return [_folded(each, fold) for each in data]
-    return {name: _folded(each, fold) for name, each in data.items()} if isinstance(data, dict) else data
+    data = criterion.data
+    if isinstance(data, dict):
+        return replace(criterion, data={name: each((name,), operand) for name, operand in data.items()})
+    return replace(criterion, data=each((), data))
