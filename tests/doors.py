@@ -160,7 +160,7 @@ class Door:
         return Generation(
             number=number,
             run=self._chain(router, authorizer, number).run,
-            decide_again=Again(router, self._identities, authorizer, COOKIE).allows,
+            decide_again=Again(router, self._identities, authorizer, lambda _host: COOKIE).allows,
             head_rules=HeadRules(
                 own_cookies=owned_cookie_pattern(COOKIE),
                 owned_names=frozenset(alias(name.encode()) for name in options.claim_headers),
@@ -180,7 +180,7 @@ class Door:
         steps = [
             *options.steps,
             RouteStep(router, tree, {}, lambda _request, _idp: ANONYMOUS, slashes),
-            IdentifyStep(self._identities, self.mirror, COOKIE),
+            IdentifyStep(self._identities, self.mirror, lambda _host: COOKIE),
             AuthorizeStep(
                 authorizer,
                 lambda _request, _idp: redirect("https://authenticate.test/"),

@@ -7,7 +7,7 @@ The proxy sends visitors who must sign in on their way with :class:`SignInLinks`
 
 One sign-in: route host (flow cookie, signed link) → authenticate host (flow cookie, sealed state) →
 provider → back → session stored → signed hand-over, sealed for one host and one flow → route host (session
-cookie) → the page wanted.
+cookie) → the page wanted. Within ``cookie_domain`` the authenticate host sets the cookie itself.
 """
 
 from .conversation import Conversation, Keys

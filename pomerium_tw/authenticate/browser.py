@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from ..model import Request
 
+_PURPOSES = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
+"""Headers of requests that a browser makes beforehand, for an address that nobody has opened yet."""
+
+
+def is_beforehand(request: Request) -> bool:
+    """The browser fetches what its visitor may want next: a prefetch or a prerendering is no wish of his."""
+    return any(request.head.get(name) is not None for name in _PURPOSES)
+
 
 def is_own_navigation(request: Request) -> bool:
     """The visitor typed the address or followed a link of this very host.
@@ -11,7 +19,7 @@ def is_own_navigation(request: Request) -> bool:
     Browsers that do not say count as strangers: they are asked.
     """
     head = request.head
-    return (
+    return not is_beforehand(request) and (
         head.get(b"sec-fetch-site") in (b"same-origin", b"none")
         and head.get(b"sec-fetch-mode") == b"navigate"
         and head.get(b"sec-fetch-dest") in (None, b"document")

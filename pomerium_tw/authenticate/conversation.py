@@ -16,7 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from ..databroker import IRecordStore, Mirror
 from ..identity import IIdentityProvider
 from ..model import Secret
-from ..session import FLOW_LIFETIME, ROUTE_FLOW_LIFETIME, CookieSettings, FlowCookies, HandleCodec, Identities
+from ..session import (
+    FLOW_LIFETIME,
+    ROUND_SECONDS,
+    ROUTE_FLOW_LIFETIME,
+    CookieSettings,
+    FlowCookies,
+    HandleCodec,
+    Identities,
+)
 from ..token import Sealer, SignedURLs, subkey
 from .destinations import Destinations
 from .parameters import CALLBACK_PATH, PROVIDER_CALLBACK_PATH
@@ -72,6 +80,7 @@ class Conversation:
     authenticate_url: str
     """External https URL of the authenticate service without path, such as ``https://auth.example.com``."""
     cookies: CookieSettings
+    """In effect: with a domain only where the authenticate service lies in it (``CookieSettings.set_by``)."""
     keys: Keys
     urls: SignedURLs
     codec: HandleCodec
@@ -111,6 +120,18 @@ class Conversation:
             now=self.now,
             random=self.random,
             lifetime=FLOW_LIFETIME,
+        )
+
+    @cached_property
+    def rounds(self) -> FlowCookies:
+        """Pages that the browser was just sent to with a session, on the authenticate host."""
+        return FlowCookies(
+            self.keys.login_flow,
+            self.cookies.name,
+            "/",
+            now=self.now,
+            random=self.random,
+            lifetime=ROUND_SECONDS,
         )
 
     @cached_property

@@ -16,16 +16,20 @@ from .redirect_uri import RedirectError, redirect_authority
 
 log = Logger("pomerium.authenticate")
 
+REFERRER_POLICY = b"Referrer-Policy"
+
 
 class RefusedError(Exception):
     """A request of the conversation that goes no further."""
 
-    def __init__(self, facts: ErrorFacts, reason: str) -> None:
+    def __init__(self, facts: ErrorFacts, reason: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(reason)
         self.facts = facts
         """What the visitor reads."""
         self.reason = reason
         """What the log reads: never a token, code or address with a query."""
+        self.headers = headers
+        """Of the answer."""
 
 
 def refusal_reply(refusal: RefusedError, request: Request) -> Reply:
@@ -37,7 +41,16 @@ def refusal_reply(refusal: RefusedError, request: Request) -> Reply:
         reason=refusal.reason,
         request_id=request.id,
     )
-    return handler_reply(refusal.facts, request)
+    return unreferred(handler_reply(refusal.facts, request)).with_headers(refusal.headers)
+
+
+def unreferred(reply: Reply) -> Reply:
+    """The page for an address with a code or a session in it: its links tell nobody where they stand.
+
+    Not for pages with forms: browsers that have no Fetch Metadata would send them without their Origin.
+    """
+    kept = (pair for pair in reply.headers if pair[0] != REFERRER_POLICY)
+    return reply._replace(headers=(*kept, (REFERRER_POLICY, b"no-referrer")))
 
 
 def signature_refusal(error: SignatureError, request: Request) -> RefusedError:

@@ -12,10 +12,11 @@ from ..identity import ProviderError, ProviderIdentity
 from ..model import Reply, Request, redirect
 from ..pages import OwnRequest, forward_reply, texts
 from ..session import SINGLE_USE_SECONDS, Flow, FlowError
-from .faults import RefusedError, provider_refusal, store_refusal
+from .faults import RefusedError, provider_refusal, store_refusal, unreferred
 from .hand_over import HandOver, handle_for
 from .page import NO_STORE, ConversationPage
-from .sessions import begin_session, end_session
+from .rounds import next_round
+from .sessions import begin_session, end_older, session_id_of
 from .sign_in import sign_in_start, signed_in
 from .state import SignInState, StateError
 
@@ -45,7 +46,7 @@ class ProviderCallbackPage(ConversationPage):
             raise RefusedError(texts.sign_in_already_used(restart), "the state was used before") from error
         identity = await self._complete(request, state_text, state, flow)
         try:
-            return await self._signed_in(request.incoming, identity, state)
+            return await self._signed_in(request.incoming, identity, state, flow)
         except StoreError as error:
             raise store_refusal(error, restart) from error
 
@@ -85,13 +86,17 @@ class ProviderCallbackPage(ConversationPage):
         except ProviderError as error:
             raise provider_refusal(error, state.redirect_uri) from error
 
-    async def _signed_in(self, request: Request, identity: ProviderIdentity, state: SignInState) -> Reply:
+    async def _signed_in(
+        self, request: Request, identity: ProviderIdentity, state: SignInState, flow: Flow
+    ) -> Reply:
         c = self.conversation
+        counted = next_round(request, state.redirect_uri, c)
         before = signed_in(request, "", c)
-        session = await begin_session(c, identity, state.idp_id)
-        if before is not None and before.session_id:
-            # This browser now signs out of the new session only: the old one would outlive that.
-            await end_session(c, before.session_id)
+        session = await begin_session(c, identity, state.idp_id, flow)
+        # This browser now signs out of the new session only: older ones would outlive that. Of another tab
+        # that came back a moment ago, it may not have the cookie yet.
+        tabs = [session_id_of(other) for other in c.login_flows.held(request.head.cookie)]
+        await end_older(c, session, [before.session_id, *tabs] if before is not None else tabs)
         log.info(
             "{user} signed in with {provider}",
             user=session.user_id,
@@ -99,18 +104,20 @@ class ProviderCallbackPage(ConversationPage):
             request_id=request.id,
         )
         own = c.codec.encode(handle_for(session, (c.authenticate_host,), c))
+        location, cookies = HandOver(session, state.redirect_uri, state.route_flow_id).step(c)
         headers = (
             (b"Set-Cookie", c.cookies.authenticate(own)),
             (b"Set-Cookie", c.login_flows.end(state.flow_id)),
+            (b"Set-Cookie", counted),
+            *cookies,
         )
-        location = HandOver(session, state.redirect_uri, state.route_flow_id).url(c)
         if request.method == "POST":
-            return forward_reply(location, headers=headers)
+            return unreferred(forward_reply(location, headers=headers))
         return redirect(location, headers=(*headers, NO_STORE))
 
 
 def _parameters(request: OwnRequest) -> dict[str, str]:
     """What the provider sent; a parameter that occurs twice or is too long is as good as absent."""
-    names = [name.decode("latin-1") for name in request.args or {}]
+    names = [name.decode("latin-1") for name in request.parameters]
     values = {name: request.parameter(name) for name in names if name.isascii()}
     return {name: value for name, value in values.items() if 0 < len(value) <= MAX_PARAMETER_CHARACTERS}

@@ -79,7 +79,7 @@ class RouteCallbackPage(ConversationPage):
             raise RefusedError(texts.sign_in_already_used(wanted), "the hand-over was used before") from error
         await self._arrived(handle)
         headers = (
-            (b"Set-Cookie", c.cookies.session(text)),
+            (b"Set-Cookie", c.cookies.session(text, incoming.host)),
             (b"Set-Cookie", c.route_flows.end(flow.id)),
             NO_STORE,
         )
@@ -121,7 +121,7 @@ class RouteSignOutPage(ConversationPage):
         if not posted and not is_own_navigation(incoming):
             return confirm_sign_out(identity, Form("Sign out", SIGN_OUT_PATH))
         location = sign_out_url(c, identity.session_id)
-        cleared = (b"Set-Cookie", c.cookies.clear_session())
+        cleared = (b"Set-Cookie", c.cookies.clear_session(incoming.host))
         if posted:
             return forward_reply(location, headers=(cleared,))
         return redirect(location, headers=(cleared, NO_STORE))
@@ -130,4 +130,4 @@ class RouteSignOutPage(ConversationPage):
         c = self.conversation
         if not c.mirror.available:
             return ANONYMOUS  # signing out of this host works even then
-        return c.identities.from_cookies(request.head, c.cookies.session_name, request.host, "")
+        return c.identities.from_cookies(request.head, c.cookies.session_name(request.host), request.host, "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import sha256
+
 from twisted.logger import Logger
 
 from ..databroker import DIRECTORY_USER, SESSION, Record, RecordNotFound
 from ..identity import Capability, IIdentityProvider, ProviderError, ProviderIdentity, Tokens
 from ..model import Secret, Session, flatten_claims
-from ..session import SignIn, directory_record, open_tokens, session_of, sign_in_records
+from ..session import Flow, SignIn, directory_record, open_tokens, session_of, sign_in_records
 from ..token import encode
 from .conversation import Conversation
 
@@ -19,12 +22,23 @@ REVOKE_SECONDS = 3.0
 address."""
 
 
-async def begin_session(conversation: Conversation, identity: ProviderIdentity, idp_id: str) -> Session:
-    """Stores the user, his groups and a new session, always under a new random id (R6). Raises StoreError."""
+def session_id_of(flow: Flow) -> str:
+    """The id of the session that a sign-in becomes: as random as the flow's verifier, and new like it (R6).
+
+    So whoever holds the cookie of the flow, the browser alone, also shows which session is its own.
+    """
+    digest = sha256(b"session of " + flow.values["verifier"].encode()).digest()
+    return encode(digest[:SESSION_ID_BYTES])
+
+
+async def begin_session(
+    conversation: Conversation, identity: ProviderIdentity, idp_id: str, flow: Flow
+) -> Session:
+    """Stores the user, his groups and the new session. Raises StoreError."""
     c = conversation
     now = c.now()
     sign_in = SignIn(
-        session_id=encode(c.random(SESSION_ID_BYTES)),
+        session_id=session_id_of(flow),
         user_id=identity.user_id,
         idp_id=idp_id,
         claims=flatten_claims(identity.claims),
@@ -61,6 +75,17 @@ async def end_session(conversation: Conversation, session_id: str) -> Record | N
     written = await c.store.put([record.deletion(c.now())])
     await c.mirror.wait_for(written.record_version)
     return record
+
+
+async def end_older(conversation: Conversation, session: Session, session_ids: Iterable[str]) -> None:
+    """Ends those of a browser's sessions that began before ``session``, which the browser has now.
+
+    Of several that begin at once, each ends the older ones: one is left. Raises StoreError.
+    """
+    for session_id in session_ids:
+        record = conversation.mirror.get(SESSION, session_id)
+        if record is not None and record.version < session.version:
+            await end_session(conversation, session_id)
 
 
 async def leave_provider(conversation: Conversation, record: Record, post_logout_redirect: str) -> str | None:

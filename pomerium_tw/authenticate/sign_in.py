@@ -20,11 +20,12 @@ from ..pages import (
 from ..session import Flow
 from ..token import SignatureError, encode
 from .conversation import Conversation
-from .faults import RefusedError, provider_refusal, signature_refusal
+from .faults import RefusedError, provider_refusal, signature_refusal, unreferred
 from .hand_over import HandOver
 from .page import NO_STORE, ConversationPage
 from .parameters import FLOW, IDP_ID, REDIRECT_URI
-from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError
+from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, host_of
+from .rounds import next_round
 from .state import SignInState
 
 NONCE_BYTES = 16
@@ -41,6 +42,7 @@ class SignInRequest:
     redirect_uri: str
     idp_id: str
     route_flow_id: str
+    """"" where the route's host shares the cookie of the domain."""
 
 
 def read_sign_in_request(request: Request, conversation: Conversation) -> SignInRequest:
@@ -54,10 +56,12 @@ def read_sign_in_request(request: Request, conversation: Conversation) -> SignIn
         raise signature_refusal(error, request) from error
     asked = SignInRequest(query.get(REDIRECT_URI, ""), query.get(IDP_ID, ""), query.get(FLOW, ""))
     try:
-        conversation.destinations.authority(asked.redirect_uri)
+        authority = conversation.destinations.authority(asked.redirect_uri)
     except RedirectError as error:
         raise RefusedError(texts.link_not_valid(), str(error)) from error
-    if not _FLOW_ID.fullmatch(asked.route_flow_id) or len(asked.redirect_uri) > MAX_REDIRECT_CHARACTERS:
+    shared = conversation.cookies.covers(host_of(authority))
+    complete = shared or _FLOW_ID.fullmatch(asked.route_flow_id)
+    if not complete or len(asked.redirect_uri) > MAX_REDIRECT_CHARACTERS:
         raise RefusedError(texts.link_not_valid(), "the sign-in link is incomplete or too long")
     return asked
 
@@ -69,11 +73,13 @@ class SignInPage(ConversationPage):
         incoming = request.incoming
         asked = read_sign_in_request(incoming, self.conversation)
         if not wants_redirect(incoming):
-            return unauthenticated_reply(incoming)
+            return unreferred(unauthenticated_reply(incoming))
         identity = signed_in(incoming, asked.idp_id, self.conversation)
         if identity is not None and identity.named is not None:
+            counted = next_round(incoming, asked.redirect_uri, self.conversation)
             hand_over = HandOver(identity.named, asked.redirect_uri, asked.route_flow_id)
-            return redirect(hand_over.url(self.conversation), headers=(NO_STORE,))
+            location, cookies = hand_over.step(self.conversation)
+            return redirect(location, headers=(*cookies, (b"Set-Cookie", counted), NO_STORE))
         provider = self.conversation.providers.get(asked.idp_id)
         if provider is None:
             reason = f"no provider has the id {asked.idp_id!r}: are proxy and authenticate configured alike?"

@@ -9,8 +9,9 @@ from ..model import Reply, Request, redirect
 from ..pages import handler_reply, texts
 from ..session import Flow
 from .conversation import Conversation
+from .destinations import ANYBODYS
 from .parameters import FLOW, IDP_ID, REDIRECT_URI, SIGN_IN_PATH
-from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, redirect_authority
+from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, host_of, redirect_authority
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -24,14 +25,18 @@ class SignInLinks:
     def start(self, request: Request, idp_id: str) -> Reply:
         """302 to the authenticate service, which will send the browser back to the page asked for.
 
-        For visitors whom a redirect helps (``pages.wants_redirect``); others get :meth:`login_url`. A host
-        that came with a port that is not ours gets a page that says so: no session is sent there.
+        For visitors whom a redirect helps (``pages.wants_redirect``); others get :meth:`login_url`. A host or
+        port that no session is sent to gets a page that says so.
         """
         reply = self.start_for(_destination(request), idp_id)
         if reply is not None:
             return reply
-        message = f"Nobody can be signed in at {request.authority}: the proxy is not known by that port."
-        return handler_reply(texts.bad_request(message, f"Open https://{request.host}/ instead."), request)
+        refusal = self._conversation.destinations.refusal(request.authority)
+        advice = f"Open https://{request.host}/ instead."
+        if refusal == ANYBODYS:
+            advice = "Tell the people who run this service: a route has to name this host, or its domain."
+        message = f"Nobody can be signed in at {request.authority}: {refusal}."
+        return handler_reply(texts.bad_request(message, advice), request)
 
     def start_for(self, destination: str, idp_id: str) -> Reply | None:
         """As :meth:`start`, with the address to come back to; None where no session may be sent.
@@ -39,14 +44,17 @@ class SignInLinks:
         It must be an address of the host that answers.
         """
         c = self._conversation
-        if redirect_authority(destination) not in c.destinations:
+        authority = redirect_authority(destination)
+        if authority not in c.destinations:
             return None
-        flow = Flow(c.route_flows.new_id(), {})
-        parameters = {REDIRECT_URI: destination, IDP_ID: idp_id, FLOW: flow.id}
-        location = c.urls.sign(c.authenticate_url + SIGN_IN_PATH, parameters)
-        return redirect(
-            location, headers=((b"Set-Cookie", c.route_flows.begin(flow)), (b"Cache-Control", b"no-store"))
-        )
+        parameters = {REDIRECT_URI: destination, IDP_ID: idp_id}
+        headers = [(b"Cache-Control", b"no-store")]
+        # The cookie of the domain is the authenticate host's to set: nothing comes back here to be bound.
+        if not c.cookies.covers(host_of(authority)):
+            flow = Flow(c.route_flows.new_id(), {})
+            parameters[FLOW] = flow.id
+            headers.append((b"Set-Cookie", c.route_flows.begin(flow)))
+        return redirect(c.urls.sign(c.authenticate_url + SIGN_IN_PATH, parameters), headers=headers)
 
     def login_url(self, request: Request, idp_id: str) -> str:
         """An address on the same host that begins a sign-in: for programs and scripts that got 401.

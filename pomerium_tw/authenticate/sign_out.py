@@ -5,15 +5,18 @@ Ends the session here, in the databroker and at the provider.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..model import ANONYMOUS, Identity, Reply, redirect
 from ..pages import Form, Link, OwnRequest, confirm_sign_out, forward_reply, texts
 from ..token import SealError, SignatureError
-from .browser import is_own_navigation, is_own_post
+from .browser import is_beforehand, is_own_navigation, is_own_post
 from .conversation import Conversation
 from .faults import RefusedError
 from .page import NO_STORE, ConversationPage
 from .parameters import REDIRECT_URI, SIGN_OUT_PATH, SIGN_OUT_SESSION, SIGNED_OUT_PATH
 from .redirect_uri import RedirectError, redirect_authority
+from .rounds import forget_rounds
 from .sessions import end_session, leave_provider
 from .sign_in import signed_in
 
@@ -46,16 +49,18 @@ class SignOutPage(ConversationPage):
                 raise RefusedError(
                     texts.bad_request("This form was sent from another site."), "cross-site sign-out"
                 )
-            return await self._sign_out(own, c.signout_redirect_url, posted=True)
+            sessions = (self._named(request.parameter(SIGN_OUT_SESSION)), own)
+            return await self._sign_out(sessions, c.signout_redirect_url, posted=True)
         query = self._verified(request)
         if query is None:
             if is_own_navigation(incoming):
-                return await self._sign_out(own, c.signout_redirect_url)
+                return await self._sign_out((own,), c.signout_redirect_url)
             return _ask(identity or ANONYMOUS, incoming.authority)
-        named = self._named(query)
-        if own and named != own:
-            return _ask(identity or ANONYMOUS, incoming.authority)
-        return await self._sign_out(named, query.get(REDIRECT_URI, ""))
+        sealed = query.get(SIGN_OUT_SESSION, "")
+        named = self._named(sealed)
+        if (own and named != own) or is_beforehand(incoming):
+            return _ask(identity or ANONYMOUS, incoming.authority, sealed)
+        return await self._sign_out((named,), query.get(REDIRECT_URI, ""))
 
     def _verified(self, request: OwnRequest) -> dict[str, str] | None:
         """The parameters of a signed link; None for a bare one, or one that is merely old.
@@ -76,23 +81,29 @@ class SignOutPage(ConversationPage):
             raise RefusedError(texts.link_not_valid(), str(error)) from error
         return query
 
-    def _named(self, query: dict[str, str]) -> str:
+    def _named(self, sealed: str) -> str:
         try:
-            return self.conversation.keys.sign_out.open(query.get(SIGN_OUT_SESSION, ""), _CONTEXT).decode()
+            return self.conversation.keys.sign_out.open(sealed, _CONTEXT).decode()
         except SealError:
             return ""
 
-    async def _sign_out(self, session_id: str, wanted: str, *, posted: bool = False) -> Reply:
+    async def _sign_out(self, session_ids: Iterable[str], wanted: str, *, posted: bool = False) -> Reply:
+        """Ends each of the sessions; "" is none."""
         c = self.conversation
         landing = wanted or c.authenticate_url + SIGNED_OUT_PATH
-        record = await end_session(c, session_id) if session_id else None
-        elsewhere = await leave_provider(c, record, landing) if record is not None else None
-        cleared = (b"Set-Cookie", c.cookies.clear_authenticate())
+        ended = [await end_session(c, session_id) for session_id in session_ids if session_id]
+        elsewhere = None
+        for record in ended:
+            if record is not None:
+                elsewhere = await leave_provider(c, record, landing) or elsewhere
+        cleared = ((b"Set-Cookie", c.cookies.clear_authenticate()), (b"Set-Cookie", forget_rounds(c)))
         if posted:
-            return forward_reply(elsewhere or landing, headers=(cleared,))
-        return redirect(elsewhere or landing, headers=(cleared, NO_STORE))
+            return forward_reply(elsewhere or landing, headers=cleared)
+        return redirect(elsewhere or landing, headers=(*cleared, NO_STORE))
 
 
-def _ask(identity: Identity, authority: str) -> Reply:
+def _ask(identity: Identity, authority: str, sealed: str = "") -> Reply:
+    """``sealed``: the session that the link names; a "yes" ends it along with the visitor's own."""
     stay = Link("Stay signed in", f"https://{authority}/.pomerium/")
-    return confirm_sign_out(identity, Form("Sign out", SIGN_OUT_PATH), stay=stay)
+    fields = ((SIGN_OUT_SESSION, sealed),) if sealed else ()
+    return confirm_sign_out(identity, Form("Sign out", SIGN_OUT_PATH, fields), stay=stay)

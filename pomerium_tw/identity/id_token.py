@@ -18,6 +18,8 @@ from .jwks import Jwk, ProviderKeys
 LEEWAY = 60
 """Seconds by which the provider's clock may differ from ours."""
 MAX_ID_TOKEN_CHARACTERS = 64 * 1024
+MAX_TIME = 2**53
+"""Seconds from the epoch that a time may be: a longer number is none."""
 
 _HASHES = {
     **{f"{family}{bits}": f"sha{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)},
@@ -122,7 +124,8 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
 
 def _time(claims: Mapping[str, Any], name: str, default: float | None = None) -> float:
     value = claims.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    # JSON's numbers have no bounds, and Python reads NaN and Infinity too, which no comparison would stop.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_TIME:
         raise InvalidAnswerError(f"the id token has no usable {name}")
     return float(value)
 

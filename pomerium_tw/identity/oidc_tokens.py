@@ -78,6 +78,8 @@ class TokenEndpoint:
             lifetime = int(lifetime)  # some providers send text
         expires_at = None
         if isinstance(lifetime, int | float) and not isinstance(lifetime, bool):
+            if not lifetime >= 0:  # NaN too, which Python reads
+                raise ProviderError("the provider's token answer gives the access token no possible lifetime")
             expires_at = self._now() + min(lifetime, MAX_TOKEN_SECONDS)
         return Tokens.from_text(
             _text(value, "access_token"), _text(value, "refresh_token"), _text(value, "id_token"), expires_at

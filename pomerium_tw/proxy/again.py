@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..authorize import Authorizer
@@ -50,8 +51,13 @@ class Again:
     """Looks at a request as if it came now: its route, its caller, the policy of today."""
 
     def __init__(
-        self, router: Router, identities: Identities, authorizer: Authorizer, cookie_name: str
+        self,
+        router: Router,
+        identities: Identities,
+        authorizer: Authorizer,
+        cookie_name: Callable[[str], str],
     ) -> None:
+        """``cookie_name``: of the session, by host."""
         self._router = router
         self._identities = identities
         self._authorizer = authorizer
@@ -72,7 +78,9 @@ class Again:
         head = request.head
         if head.upgrade is not None and upgrade.refusal(request, plan.route) is not None:
             return False
-        identity = self._identities.from_cookies(head, self._cookie_name, head.host, plan.route.idp_id)
+        identity = self._identities.from_cookies(
+            head, self._cookie_name(head.host), head.host, plan.route.idp_id
+        )
         if _caller(identity) != _caller(exchange.identity):
             return False
         asked = {id(each): each for each in (request, without_parameters_of(request))}

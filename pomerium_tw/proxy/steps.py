@@ -113,7 +113,8 @@ class IdentifyStep:
     reads = ("request", "plan")
     edits = ("identity",)
 
-    def __init__(self, identities: Identities, mirror: Mirror, cookie_name: str) -> None:
+    def __init__(self, identities: Identities, mirror: Mirror, cookie_name: Callable[[str], str]) -> None:
+        """``cookie_name``: of the session, by host."""
         self._identities = identities
         self._find = identities.from_cookies
         self._mirror = mirror
@@ -123,14 +124,15 @@ class IdentifyStep:
         head = exchange.request[4]
         if head.cookie is None:
             return None
+        cookie_name = self._cookie_name(head.host)
         try:
-            identity = self._find(head, self._cookie_name, head.host, exchange.plan.route.idp_id)  # type: ignore[union-attr]  # the route step ran
+            identity = self._find(head, cookie_name, head.host, exchange.plan.route.idp_id)  # type: ignore[union-attr]  # the route step ran
         except StoreUnavailable:
             return _unavailable(exchange)
         if identity is not ANONYMOUS:
             exchange.identity = identity
             return None
-        ahead = self._identities.version_ahead(head, self._cookie_name, head.host)
+        ahead = self._identities.version_ahead(head, cookie_name, head.host)
         return Deferred.fromCoroutine(self._wait(exchange, ahead)) if ahead else None
 
     async def _wait(self, exchange: IExchange, version: int) -> StepOutcome | None:
@@ -139,7 +141,7 @@ class IdentifyStep:
             await self._mirror.wait_for(version)
             head, plan = exchange.request.head, exchange.plan
             assert plan is not None  # noqa: S101 - the route step ran
-            exchange.identity = self._find(head, self._cookie_name, head.host, plan.route.idp_id)
+            exchange.identity = self._find(head, self._cookie_name(head.host), head.host, plan.route.idp_id)
         except StoreUnavailable:
             return _unavailable(exchange)
         return None

@@ -37,7 +37,7 @@ from ..proxy import (
     Trust,
     alias,
 )
-from ..session import SessionTokens, owned_cookie_pattern
+from ..session import CookieSettings, SessionTokens, owned_cookie_pattern
 from ..tls import ServerCertificate, TLSError, TrustRoots
 from ..token import AssertionSigner, SignedURLs, SigningKeyError, SigningKeys
 from .certificate_dates import out_of_date
@@ -46,6 +46,7 @@ from .policies import Policies
 from .provider import Provider
 from .routes import build_route, with_checksum
 from .secrets import Secrets
+from .told_groups import ToldGroups
 from .upstreams import build_cluster, check_upstreams, guarded
 
 
@@ -141,12 +142,12 @@ def build_generation(dry: DryBuild, parts: Parts, number: int) -> Generation:
     return _Builder(dry, parts, number).build()
 
 
-def _destinations(settings: Settings) -> Destinations:
+def _destinations(settings: Settings, cookies: CookieSettings) -> Destinations:
     """Every route, at its own port or at those that browsers reach us by."""
     service = settings.authenticate_service_url
     ports = [settings.address.port, *([service.port] if service and service.port else [])]
     routes = [(route.from_.host, route.from_.port) for _path, route in settings.all_routes]
-    return Destinations(routes, ports)
+    return Destinations(routes, ports, cookies.covers)
 
 
 class _Builder:
@@ -155,8 +156,15 @@ class _Builder:
         self._parts = parts
         self._number = number
         self._settings: Settings = dry.loaded.settings
+        service = self._settings.authenticate_service_url
+        self._cookies = parts.cookies.set_by(service.host if service else "")
         self._conversation = self._make_conversation()
         self._headers = self._make_headers(dry.routes)
+        self._told_groups = ToldGroups(
+            dry.routes,
+            self._settings.jwt_groups_filter,
+            any_port=self._settings.flag("match_any_incoming_port"),
+        )
 
     def _make_headers(self, routes: Sequence[Route]) -> UpstreamHeaders:
         settings, now, keys = self._settings, self._parts.reactor.seconds, self._dry.signing_keys
@@ -182,7 +190,7 @@ class _Builder:
         key, previous = parts.secrets.shared_keys("signed-url")
         return Conversation(
             authenticate_url=service.url if service else "",
-            cookies=parts.cookies,
+            cookies=self._cookies,
             keys=parts.secrets.conversation_keys(),
             urls=SignedURLs(key, parts.reactor.seconds, previous),
             codec=parts.codec,
@@ -191,7 +199,7 @@ class _Builder:
             identities=parts.identities,
             providers=self._dry.provider.build(parts.reactor, settings.certificate_authority),
             clock=parts.reactor,
-            destinations=_destinations(settings),
+            destinations=_destinations(settings, self._cookies),
             signout_redirect_url=settings.signout_redirect_url,
         )
 
@@ -208,7 +216,7 @@ class _Builder:
         links = SignInLinks(self._conversation)
         authorizer = Authorizer(self._dry.policies.compiled, parts.decision_log)
         router = Router(plans, any_port=settings.flag("match_any_incoming_port"))
-        cookie_name = parts.cookies.session_name
+        cookie_name = self._cookies.session_name
         chain = Chain(
             [
                 self._route_step(router),
@@ -269,22 +277,21 @@ class _Builder:
     def _tree(self, extra: dict[str, IResource], sign_in_url: Callable[[Request], str] | None) -> IResource:
         clock = self._parts.reactor
 
-        told = frozenset(self._settings.jwt_groups_filter)
-
-        def claims_of(_request: Request, identity: Identity) -> dict[str, object]:
-            return self._headers.claims(identity, told)
-
         return own_tree(
             jwks=self._dry.signing_keys.jwks,
             callback_url=self._conversation.provider_callback,
-            user_page=UserPage(clock, sign_in_url),
-            user_document=UserDocument(clock, claims_of),
+            user_page=UserPage(clock, sign_in_url, claims_of=self._claims_of),
+            user_document=UserDocument(clock, self._claims_of),
             extra=extra,
         )
 
+    def _claims_of(self, request: Request, identity: Identity) -> dict[str, object]:
+        """What our own pages tell of a caller: no group that the routes of their host withhold."""
+        return self._headers.claims(identity, self._told_groups.at(request))
+
     def _identify(self, request: Request, idp_id: str) -> Identity:
         """Who asks for one of our own pages: the authenticate host has a cookie of its own."""
-        cookies = self._parts.cookies
+        cookies = self._cookies
         own = request.host == self._conversation.authenticate_host
-        name = cookies.authenticate_name if own else cookies.session_name
+        name = cookies.authenticate_name if own else cookies.session_name(request.host)
         return self._parts.identities.from_cookies(request.head, name, request.host, "" if own else idp_id)

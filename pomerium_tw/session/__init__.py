@@ -5,7 +5,15 @@ The handles that browsers hold, the cookies they travel in, the records behind t
 
 from .callers import CALLER_RECORDS
 from .cookies import CookieSettings, cookie_values, owned_cookie_pattern
-from .flow import FLOW_LIFETIME, ROUTE_FLOW_LIFETIME, SINGLE_USE_SECONDS, Flow, FlowCookies, FlowError
+from .flow import (
+    FLOW_LIFETIME,
+    ROUND_SECONDS,
+    ROUTE_FLOW_LIFETIME,
+    SINGLE_USE_SECONDS,
+    Flow,
+    FlowCookies,
+    FlowError,
+)
 from .handle import HandleCodec, HandleError, SessionHandle
 from .identities import Identities
 from .records import (
@@ -22,6 +30,7 @@ from .tokens import SessionTokens
 __all__ = [
     "CALLER_RECORDS",
     "FLOW_LIFETIME",
+    "ROUND_SECONDS",
     "ROUTE_FLOW_LIFETIME",
     "SINGLE_USE_SECONDS",
     "CookieSettings",

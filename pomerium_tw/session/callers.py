@@ -15,7 +15,7 @@ from ..databroker import (
     Record,
 )
 from ..model import NO_DEVICES, Device, DirectoryGroup, DirectoryUser, Identity, Session, User
-from .records import device_credentials, session_of, user_of
+from .records import device_credentials, session_of, text_of, texts_of, user_of
 
 CALLER_RECORDS = (SESSION, USER, DIRECTORY_USER, DIRECTORY_GROUP, DEVICE_CREDENTIAL, DEVICE_ENROLLMENT)
 """The record types that identities are made of: a mirror for them holds these."""
@@ -43,10 +43,10 @@ class CallerRecords:
         if record is None:
             return None
         named = session_of(record)
-        other = record.data.get("impersonate_session_id")
+        other = text_of(record.data, "impersonate_session_id", "")
         if not other:
             return self._of(record, named, None)
-        impersonated = self._get(SESSION, str(other))
+        impersonated = self._get(SESSION, other)
         return None if impersonated is None else self._of(impersonated, session_of(impersonated), named)
 
     def _of(self, record: Record, session: Session, presented: Session | None) -> Identity:
@@ -66,16 +66,16 @@ class CallerRecords:
         record = self._get(DIRECTORY_USER, user_id)
         if record is None:
             return None
-        email = record.data.get("email")
-        groups = [self._group(str(group_id)) for group_id in record.data.get("group_ids") or ()]
-        return DirectoryUser(user_id, None if email is None else str(email), tuple(groups))
+        email = text_of(record.data, "email") if "email" in record.data else None
+        groups = [self._group(group_id) for group_id in texts_of(record.data, "group_ids")]
+        return DirectoryUser(user_id, email, tuple(groups))
 
     def _group(self, group_id: str) -> DirectoryGroup:
         record = self._get(DIRECTORY_GROUP, group_id)
-        return DirectoryGroup(group_id, "" if record is None else str(record.data.get("name") or ""))
+        return DirectoryGroup(group_id, "" if record is None else text_of(record.data, "name", ""))
 
     def _devices(self, session: Record) -> Mapping[str, Device]:
-        if not session.data.get("device_credentials"):
+        if "device_credentials" not in session.data:
             return NO_DEVICES
         devices = {}
         for kind, credential_id in device_credentials(session).items():
@@ -85,11 +85,12 @@ class CallerRecords:
         return devices
 
     def _device(self, credential: Record) -> Device:
-        enrollment_id = credential.data.get("enrollment_id")
-        enrollment = self._get(DEVICE_ENROLLMENT, str(enrollment_id)) if enrollment_id else None
+        enrollment_id = text_of(credential.data, "enrollment_id", "")
+        enrollment = self._get(DEVICE_ENROLLMENT, enrollment_id) if enrollment_id else None
         if enrollment is None:
             return Device(credential.id)
-        return Device(credential.id, enrolled=True, approved=bool(enrollment.data.get("approved_by")))
+        approved_by = text_of(enrollment.data, "approved_by", "")
+        return Device(credential.id, enrolled=True, approved=bool(approved_by))
 
     def _get(self, record_type: str, record_id: str) -> Record | None:
         self.asked.add((record_type, record_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 AUTHENTICATE_SUFFIX = "_authenticate"
@@ -21,41 +21,59 @@ class CookieSettings:
 
     name: str = "_pomerium"
     domain: str = ""
-    """Empty: host-only."""
+    """Without a leading dot. Empty: host-only everywhere; else on hosts outside of it."""
     http_only: bool = True
     expire: float = 14 * 3600.0
     """Seconds that a session, and the cookie that refers to it, lives."""
     same_site: SameSite = ""
+    _host_only: str = field(init=False, repr=False, compare=False)
+    """Asked for by every request: made once."""
 
-    @property
-    def session_name(self) -> str:
-        """The cookie of a route's session.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_host_only", HOST_PREFIX + self.name)
 
-        Without a domain it has a prefix that browsers grant to the host itself alone: no sibling host can
-        plant one (RFC 6265bis §4.1.3.2; spec/threats SE-02).
+    def set_by(self, host: str) -> CookieSettings:
+        """The settings in effect where ``host`` sets the cookies.
+
+        Browsers take no cookie for a domain from a host outside of it: then the domain counts nowhere.
         """
-        return self.name if self.domain else HOST_PREFIX + self.name
+        return self if self.covers(host) else replace(self, domain="")
+
+    def covers(self, host: str) -> bool:
+        """Whether the cookie of the domain is that of ``host``."""
+        return bool(self.domain) and (host == self.domain or host.endswith(f".{self.domain}"))
+
+    def session_name(self, host: str) -> str:
+        """The cookie of the session at a route's host.
+
+        Outside of the domain it has a prefix that browsers grant to the host itself alone: no sibling host
+        can plant one (RFC 6265bis §4.1.3.2; spec/threats SE-02).
+        """
+        return self.name if self.domain and self.covers(host) else self._host_only
 
     @property
     def authenticate_name(self) -> str:
         """The authenticate service's own cookie, so that a route cookie never stands in for it."""
         return HOST_PREFIX + self.name + AUTHENTICATE_SUFFIX
 
-    def session(self, value: str) -> bytes:
-        """Set-Cookie for the session of a route host, or of a whole domain."""
-        return self._set(self.session_name, value, self.domain, int(self.expire))
+    def session(self, value: str, host: str) -> bytes:
+        """Set-Cookie for the session at a route's host: that of the whole domain where it covers the host."""
+        return self._set(self.session_name(host), value, self._domain_of(host), int(self.expire))
 
     def authenticate(self, value: str) -> bytes:
         """Set-Cookie for the session of the authenticate host."""
         return self._set(self.authenticate_name, value, "", int(self.expire))
 
-    def clear_session(self) -> bytes:
-        """Set-Cookie that removes the session cookie of a route host."""
-        return self._set(self.session_name, "", self.domain, 0)
+    def clear_session(self, host: str) -> bytes:
+        """Set-Cookie that removes the session cookie of a route's host."""
+        return self._set(self.session_name(host), "", self._domain_of(host), 0)
 
     def clear_authenticate(self) -> bytes:
         """Set-Cookie that removes the authenticate host's session cookie."""
         return self._set(self.authenticate_name, "", "", 0)
+
+    def _domain_of(self, host: str) -> str:
+        return self.domain if self.covers(host) else ""
 
     def _set(self, name: str, value: str, domain: str, seconds: int) -> bytes:
         attributes = [f"{name}={value}", "Path=/"]

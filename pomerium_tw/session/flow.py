@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ FLOW_LIFETIME = 300
 """Seconds that a sign-in may take."""
 ROUTE_FLOW_LIFETIME = 2 * FLOW_LIFETIME
 """Seconds for a route host's half: it begins before the sign-in does and ends after it."""
+ROUND_SECONDS = 60
+"""Seconds within which a browser is expected back that does not keep its session."""
+MAX_HELD_FLOWS = 16
+"""Flows of one browser that are looked at together: the last ones that it began."""
 SINGLE_USE_SECONDS = 360
 """Seconds for which a completed flow's id stays taken: longer than any of its parts stays valid."""
 
@@ -55,6 +60,7 @@ class FlowCookies:
         """``now`` and ``lifetime`` are in seconds; ``random`` answers that many random bytes."""
         self._sealer = sealer
         self._prefix = cookie_name + FLOW_SUFFIX
+        self._names = re.compile(rf"(?:^|;)[ \t]*{re.escape(self._prefix)}([A-Za-z0-9_-]{{22}})=".encode())
         self._path = path
         self._now = now
         self._random = random
@@ -85,6 +91,16 @@ class FlowCookies:
                 raise FlowError("the sign-in took too long", expired=True)
             return Flow(flow_id, values)
         raise FlowError("this browser did not begin the sign-in, or no longer knows of it")
+
+    def held(self, cookie: bytes | None) -> list[Flow]:
+        """What this browser began and has not ended yet, as far as it is known."""
+        flows = []
+        for name in self._names.findall(cookie or b"")[-MAX_HELD_FLOWS:]:
+            try:
+                flows.append(self.resume(cookie, name.decode()))
+            except FlowError:
+                continue
+        return flows
 
     def end(self, flow_id: str) -> bytes:
         """Set-Cookie that forgets a finished flow."""

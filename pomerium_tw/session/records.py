@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,10 +96,11 @@ def open_tokens(record: Record, sealer: Sealer) -> Tokens | None:
             opened[kind] = plain.decode()
         except (SealError, UnicodeDecodeError):
             return None
-    expires_at = stored.get("expires_at")
-    return Tokens.from_text(
-        **opened, expires_at=float(expires_at) if isinstance(expires_at, int | float) else None
-    )
+    try:
+        expires_at = number_of(stored, "expires_at")
+    except (KeyError, TypeError, ValueError):
+        expires_at = None
+    return Tokens.from_text(**opened, expires_at=expires_at)
 
 
 def _by_kind(tokens: Tokens) -> dict[str, Secret]:
@@ -117,43 +119,89 @@ def session_of(record: Record) -> Session:
     data = record.data
     return Session(
         id=record.id,
-        user_id=str(data["user_id"]),
-        idp_id=str(data["idp_id"]),
-        issued_at=float(data["issued_at"]),
-        expires_at=float(data["expires_at"]),
-        claims=_claims(data.get("claims")),
+        user_id=text_of(data, "user_id"),
+        idp_id=text_of(data, "idp_id"),
+        issued_at=number_of(data, "issued_at"),
+        expires_at=number_of(data, "expires_at"),
+        claims=_claims(data),
         version=record.version,
-        audience=tuple(map(str, data.get("audience", ()))),
+        audience=texts_of(data, "audience"),
     )
 
 
 def device_credentials(session: Record) -> dict[str, str]:
     """Device type → id of the session's first credential of that type (spec/identity §6.4).
 
-    Types whose first credential is unavailable are left out.
+    Types whose first credential is unavailable are left out. Raises KeyError or TypeError for entries that
+    are none.
     """
     first: dict[str, str] = {}
-    stored = session.data.get("device_credentials")
-    for entry in stored if isinstance(stored, list | tuple) else ():
-        if isinstance(entry, Mapping):
-            first.setdefault(str(entry.get("type_id")), str(entry.get("id") or ""))
+    for entry in _list_of(session.data, "device_credentials"):
+        first.setdefault(text_of(entry, "type_id"), text_of(entry, "id", ""))
     return {kind: credential_id for kind, credential_id in first.items() if credential_id}
 
 
 def user_of(record: Record) -> User:
-    """The user of a record. Raises TypeError or ValueError for a record that is not one."""
+    """The user of a record. Raises TypeError for a record that is not one."""
     data = record.data
     return User(
         id=record.id,
-        name=str(data.get("name", "")),
-        email=str(data.get("email", "")),
-        claims=_claims(data.get("claims")),
+        name=text_of(data, "name", ""),
+        email=text_of(data, "email", ""),
+        claims=_claims(data),
         version=record.version,
     )
 
 
-def _claims(stored: Any) -> Claims:
-    return _StoredClaims(stored) if isinstance(stored, Mapping) else NO_CLAIMS
+# Others may write records too. What is not of its field's kind is not made fit: of a text, groups would
+# become letters, and no time is ever past "nan".
+
+
+def text_of(data: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """A text of a record. Raises TypeError for another kind, KeyError if absent without a ``default``."""
+    value = data[name] if default is None else data.get(name, default)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} of a record is no text")
+    return value
+
+
+def texts_of(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts of a record, empty if absent. Raises TypeError for another kind."""
+    values = _list_of(data, name)
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name} of a record holds what is no text")
+    return tuple(values)
+
+
+def number_of(data: Mapping[str, Any], name: str) -> float:
+    """A finite number of a record.
+
+    Raises TypeError for another kind, ValueError for a number without end, KeyError if absent.
+    """
+    value = data[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} of a record is no number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} of a record is no finite number")
+    return number
+
+
+def _list_of(data: Mapping[str, Any], name: str) -> Sequence[Any]:
+    values = data.get(name, ())
+    if not isinstance(values, _LISTS):
+        raise TypeError(f"{name} of a record is no list")
+    return values
+
+
+def _claims(data: Mapping[str, Any]) -> Claims:
+    stored = data.get("claims", NO_CLAIMS)
+    if not isinstance(stored, Mapping):
+        raise TypeError("claims of a record are no object")
+    return _StoredClaims(stored)
 
 
 class _StoredClaims(Mapping[str, tuple[Any, ...]]):

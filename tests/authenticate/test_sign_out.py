@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from .world import APP, AUTH, NOW, OTHER, Browser, World
 SIGN_OUT = "/.pomerium/sign_out"
 OWN = {"sec-fetch-site": "same-origin"}
 TYPED = {"sec-fetch-site": "none"}
+TABS = ("a.example.com", "b.example.com")
 
 
 def query_of(url: str) -> dict[str, str]:
@@ -78,6 +80,63 @@ async def test_an_image_on_an_own_page_only_asks(world: World, browser: Browser)
     assert len(world.session_ids()) == 1
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"sec-purpose": "prefetch"},
+        {"sec-purpose": "prefetch;prerender"},
+        {"purpose": "prefetch"},
+        {"x-moz": "prefetch"},
+        {"x-purpose": "preview"},
+    ],
+    ids=lambda header: "=".join(*header.items()),
+)
+@ensureDeferred
+async def test_what_a_browser_fetches_beforehand_only_asks(
+    world: World, browser: Browser, header: dict[str, str]
+) -> None:
+    await browser.sign_in(APP + "/")
+    for host in (APP, AUTH):
+        answer = await browser.get(host + SIGN_OUT, **TYPED, **header)
+        assert answer.status == 200 and 'method="post"' in answer.body and not answer.set_cookies
+    link = (await browser.get(APP + SIGN_OUT, **OWN)).location
+    assert (await browser.get(link, **header)).status == 200
+    assert len(world.session_ids()) == 1
+    assert (await browser.get(link)).location.startswith(world.op.issuer) and world.session_ids() == []
+
+
+async def two_tabs_at_once(world: World, browser: Browser) -> None:
+    """Both come back from the provider before either has its answer; that of ``b`` arrives last."""
+    callbacks = [world.op.authorize(await browser.to_provider(f"https://{host}/")) for host in TABS]
+    tabs = [Browser(world, dict(browser.jar)) for _ in TABS]
+    answers = [await tab.get(url) for tab, url in zip(tabs, callbacks, strict=True)]
+    for tab in tabs:
+        browser.jar.update(tab.jar)
+    for answer, host in zip(answers, TABS, strict=True):
+        assert (await browser.walk(answer.location)).body == f"alice@example.com at https://{host}/"
+
+
+@pytest.mark.parametrize("host", TABS)
+@ensureDeferred
+async def test_signing_out_ends_what_two_tabs_began_at_once(
+    world: World, browser: Browser, host: str
+) -> None:
+    await two_tabs_at_once(world, browser)
+    kept = dict(browser.jar)
+    answer = await browser.walk(f"https://{host}{SIGN_OUT}", **OWN)
+    assert answer.location.startswith(world.op.issuer) and world.session_ids() == []
+    for page in TABS:
+        assert (await Browser(world, dict(kept)).get(f"https://{page}/")).status == 302
+
+
+@ensureDeferred
+async def test_tabs_of_other_browsers_keep_their_sessions(world: World, browser: Browser) -> None:
+    other = Browser(world)
+    await other.sign_in(APP + "/")
+    await two_tabs_at_once(world, browser)
+    assert len(world.session_ids()) == 2 and (await other.get(APP + "/")).status == 200
+
+
 @ensureDeferred
 async def test_the_question_is_answered_by_a_form_of_the_same_host(world: World, browser: Browser) -> None:
     await browser.sign_in(APP + "/")
@@ -124,6 +183,29 @@ async def test_a_link_made_for_another_session_does_not_end_the_visitors(
     bare = world.conversation.urls.sign(AUTH + SIGN_OUT, {})
     assert (await browser.get(bare)).status == 200
     assert len(world.session_ids()) == 2
+
+
+@ensureDeferred
+async def test_a_yes_ends_the_session_that_the_link_names_too(world: World, browser: Browser) -> None:
+    await browser.sign_in(APP + "/")
+    older = browser.jar.pop(("auth.example.com", "/", "__Host-_pomerium_authenticate"))
+    await browser.sign_in("https://other.example.com/")
+    assert len(world.session_ids()) == 2 and older
+    asked = await browser.walk(APP + SIGN_OUT, **OWN)
+    assert asked.status == 200 and asked.url.startswith(AUTH) and len(world.session_ids()) == 2
+    form = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]+)"', asked.body))
+    done = await browser.post(AUTH + SIGN_OUT, form, **OWN)
+    assert done.status == 200 and world.session_ids() == []
+    assert not world.op.access_tokens, "the provider forgets both"
+
+
+@ensureDeferred
+async def test_a_form_cannot_name_a_session_in_words_of_its_own(world: World, browser: Browser) -> None:
+    await Browser(world).sign_in(APP + "/")
+    [session_id] = world.session_ids()
+    for name in (session_id, "x", ""):
+        await browser.post(AUTH + SIGN_OUT, {"pomerium_sign_out_session": name}, **OWN)
+    assert world.session_ids() == [session_id]
 
 
 @ensureDeferred

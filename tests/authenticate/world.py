@@ -7,12 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
 
 from pomerium_tw.authenticate import (
@@ -80,6 +79,7 @@ class World:
     reactor: Any
     signout_redirect_url: str = ""
     cookies: CookieSettings = field(default_factory=CookieSettings)
+    routes: tuple[tuple[str, int | None], ...] = (("*.example.com", None), ("*.example.com", 8443))
 
     async def start(self) -> None:
         self.store = MemoryStore(self.clock)
@@ -109,9 +109,10 @@ class World:
         now = self.clock.seconds
         codec = HandleCodec(subkey(shared, "session-handle"))
         self.identities = Identities(self.mirror, codec, now)
+        cookies = self.cookies.set_by("auth.example.com")
         self.conversation = Conversation(
             authenticate_url=AUTH,
-            cookies=self.cookies,
+            cookies=cookies,
             keys=Keys.derive(shared, cookie),
             urls=SignedURLs(subkey(shared, "signed-urls"), now),
             codec=codec,
@@ -120,7 +121,7 @@ class World:
             identities=self.identities,
             providers=self.providers,
             clock=self.clock,
-            destinations=Destinations([("*.example.com", None), ("*.example.com", 8443)], [8443]),
+            destinations=Destinations(self.routes, [8443], cookies.covers),
             signout_redirect_url=self.signout_redirect_url,
         )
         self.links = SignInLinks(self.conversation)
@@ -129,7 +130,7 @@ class World:
 
     def identity(self, request: Request) -> Identity:
         return self.identities.from_cookies(
-            request.head, self.cookies.session_name, request.host, self.idp_id
+            request.head, self.conversation.cookies.session_name(request.host), request.host, self.idp_id
         )
 
     async def serve(self, request: Request, form: Mapping[str, str]) -> tuple[int, Headers, str]:
@@ -149,10 +150,13 @@ class World:
 
 @dataclass
 class Browser:
-    """Keeps cookies by host and path and follows redirects when told to."""
+    """Keeps cookies by host or ``.domain`` and path, and follows redirects when told to."""
 
     world: World
     jar: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    refused: str = ""
+    also_refused: str = ""
+    """Names of cookies that it never takes."""
 
     async def get(self, url: str, **headers: str) -> Answer:
         return await self._send("GET", url, {}, headers)
@@ -182,7 +186,8 @@ class Browser:
         found = [
             (cookie_path, f"{name}={value}")
             for (cookie_host, cookie_path, name), value in self.jar.items()
-            if cookie_host == host and path.startswith(cookie_path)
+            if host == cookie_host or (cookie_host[0] == "." and f".{host}".endswith(cookie_host))
+            if path.startswith(cookie_path)
         ]
         return "; ".join(pair for _, pair in sorted(found, key=lambda item: -len(item[0])))
 
@@ -205,8 +210,14 @@ class Browser:
         pair, *attributes = line.split("; ")
         name, _, value = pair.partition("=")
         values = dict(item.partition("=")[::2] for item in attributes)
-        assert "Secure" in values and "HttpOnly" in values and "Domain" not in values, line
-        key = (host, values["Path"], name)
+        assert "Secure" in values and "HttpOnly" in values, line
+        domain = values.get("Domain", "")
+        if name in (self.refused, self.also_refused):
+            return
+        if domain and not f".{host}".endswith(f".{domain}"):
+            return
+        assert not (name.startswith("__Host-") and domain), line
+        key = (f".{domain}" if domain else host, values["Path"], name)
         if values["Max-Age"] == "0":
             self.jar.pop(key, None)
         else:
@@ -270,13 +281,11 @@ class _Channel:
 
 async def _render(tree: PathTree, request: Request, form: Mapping[str, str]) -> tuple[int, Headers, str]:
     channel = _Channel()
-    made = OwnRequest(channel, parsePOSTFormSubmission=True)
+    made = OwnRequest(channel, parsePOSTFormSubmission=False)
     made.incoming = request
+    made.form = urlencode(form).encode()
     made.method, made.uri, made.path = request.method.encode(), request.target.raw, request.target.raw_path
     made.clientproto = b"HTTP/1.1"
-    made.args = parse_qs(request.target.query or b"", 1)
-    for name, value in form.items():
-        made.args.setdefault(name.encode(), []).append(value.encode())
     tree.find(request.target.path).render(made)
     await channel.done
     return channel.status, channel.headers, channel.body.decode()

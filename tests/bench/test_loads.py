@@ -22,7 +22,7 @@ from pomerium_tw.token import subkey
 SECRET = base64.b64encode(bytes(range(32))).decode()
 CODEC = HandleCodec(subkey(Secret(bytes(range(32))), "session-handle"), issuer="authenticate.localhost")
 HANDLE = SessionHandle("s", "u", ("app00.localhost",), "idp", 1_700_000_000, 7)
-COOKIE = f"{CookieSettings().session_name}={CODEC.encode(HANDLE)}"
+COOKIE = f"{CookieSettings().session_name('a')}={CODEC.encode(HANDLE)}"
 STAND_INS = Sessions(8080, None)
 
 
@@ -35,7 +35,7 @@ def test_a_copy_of_a_session_has_a_handle_of_its_own_for_every_host() -> None:
     people = Sessions.like(8080, f"other=1; {COOKIE}", SECRET)
     name, _, value = people.cookie(3, "app05.localhost").partition("=")
     handle = CODEC.decode(value)
-    assert name == CookieSettings().session_name
+    assert name == CookieSettings().session_name("a")
     assert (handle.id, handle.user_id, handle.audience) == ("s-3", "u-3", ("app05.localhost",))
     assert (handle.idp_id, handle.issued_at, handle.record_version) == ("idp", 1_700_000_000, 7)
     assert CODEC.decode(people.cookie(0, HOSTS[0]).partition("=")[2]) == HANDLE

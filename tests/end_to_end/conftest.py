@@ -67,6 +67,7 @@ routes:
   - from: https://app.localhost:{port}
     to: http://127.0.0.1:{upstream}
     allow_any_authenticated_user: true
+    jwt_groups_filter: [staff, on-call]
     set_request_headers:
       X-Access: $pomerium.access_token
       X-Id: ${{pomerium.id_token}}

@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import jwt
 import pytest
@@ -109,6 +110,23 @@ def test_a_configuration_that_cannot_be_used_starts_nothing(tmp_path: Path) -> N
         assert process.process.wait(20) == 1
     assert re.search(r"config\.yaml:1:1: .*addres", process.text())
     assert "did you mean address?" in process.text().lower()
+
+
+def test_no_page_tells_groups_that_the_route_withholds(open_door: OpenDoor, provider: int) -> None:
+    door = open_door()
+    claims = json.dumps({"groups": ["staff", "secret-project"]}).encode()
+    address = f"http://127.0.0.1:{provider}/users/member"
+    put = Request(address, claims, {"Content-Type": "application/json"}, method="PUT")
+    urlopen(put, timeout=10).close()
+    cookie = sign_in(door.url("app"), {"sub": "member"})
+    told = jwt.decode(
+        json.loads(get(door.url("app"), cookie).body)["headers"]["X-Pomerium-Jwt-Assertion"],
+        options={"verify_signature": False},
+    )
+    assert told["groups"] == ["staff"]
+    assert json.loads(get(door.url("app", "/.pomerium/user"), cookie).body)["groups"] == ["staff"]
+    page = get(door.url("app", "/.pomerium/"), cookie, Accept="text/html").body
+    assert "staff" in page and "secret-project" not in page
 
 
 @pytest.mark.parametrize("sub", ["person-one", "person-two"])

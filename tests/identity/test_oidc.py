@@ -157,6 +157,9 @@ LIES: dict[str, tuple[dict[str, Any], str]] = {
     "expired": ({"exp": NOW - 61}, "expired"),
     "no expiry": ({"exp": None}, "exp"),
     "expiry as text": ({"exp": "1800000600"}, "exp"),
+    "expiry without end": ({"exp": 10**400}, "exp"),
+    "expiry far below": ({"exp": -(10**400)}, "exp"),
+    "no beginning": ({"nbf": 10**400}, "nbf"),
     "from the future": ({"iat": NOW + 61}, "future"),
     "not yet": ({"nbf": NOW + 61}, "future"),
     "empty sub": ({"sub": ""}, "sub"),
@@ -361,6 +364,23 @@ async def test_tokens_that_could_not_travel_in_a_header_are_none(op: OpenIdProvi
     op.token_answer = lambda answer: {**answer, "access_token": "a\r\nX-Evil: 1"}
     with pytest.raises(ProviderError, match="access token"):
         await sign_in(build_oidc(op, clock), op)
+
+
+@pytest.mark.parametrize("lifetime", [-(10**400), -1, -0.5], ids=["endless", "whole", "half"])
+@ensureDeferred
+async def test_an_access_token_that_ends_before_it_begins_is_refused(
+    op: OpenIdProvider, clock: Clock, lifetime: float
+) -> None:
+    op.token_answer = lambda answer: {**answer, "expires_in": lifetime}
+    with pytest.raises(ProviderError, match="lifetime"):
+        await sign_in(build_oidc(op, clock), op)
+
+
+@ensureDeferred
+async def test_an_access_token_lives_ten_years_at_most(op: OpenIdProvider, clock: Clock) -> None:
+    op.token_answer = lambda answer: {**answer, "expires_in": 10**400}
+    identity = await sign_in(build_oidc(op, clock), op)
+    assert identity.tokens.expires_at == NOW + 10 * 365 * 86400
 
 
 @ensureDeferred

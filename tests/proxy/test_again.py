@@ -51,7 +51,7 @@ class World:
         router: Any = SimpleNamespace(find=lambda _request: self.plan)
         identities: Any = SimpleNamespace(from_cookies=self._identify)
         authorizer: Any = SimpleNamespace(decide=self._check)
-        self.again = Again(router, identities, authorizer, "cookie")
+        self.again = Again(router, identities, authorizer, lambda _host: "cookie")
 
     def _identify(self, head: Any, cookie: str, host: str, _idp: str) -> Any:
         assert (head, cookie, host) == (self.exchange.request.head, "cookie", "app.test")

@@ -9,14 +9,15 @@ from pomerium_tw.session.cookies import MAX_COOKIE_CANDIDATES
 
 
 def test_the_default_cookie_is_host_only_and_out_of_reach_of_scripts() -> None:
-    assert CookieSettings().session("value") == (
+    assert CookieSettings().session("value", "app.example.com") == (
         b"__Host-_pomerium=value; Path=/; Max-Age=50400; Secure; HttpOnly"
     )
 
 
 def test_settings_shape_the_cookie() -> None:
     settings = CookieSettings("_x", "example.com", http_only=False, expire=60.0, same_site="strict")
-    assert settings.session("v") == b"_x=v; Path=/; Domain=example.com; Max-Age=60; Secure; SameSite=Strict"
+    cookie = settings.session("v", "app.example.com")
+    assert cookie == b"_x=v; Path=/; Domain=example.com; Max-Age=60; Secure; SameSite=Strict"
 
 
 def test_the_authenticate_cookie_has_its_own_name_and_is_always_host_only() -> None:
@@ -28,10 +29,31 @@ def test_the_authenticate_cookie_has_its_own_name_and_is_always_host_only() -> N
 
 def test_clearing_names_the_same_cookie() -> None:
     settings = CookieSettings(domain="example.com", same_site="lax")
-    assert settings.clear_session() == (
+    assert settings.clear_session("app.example.com") == (
         b"_pomerium=; Path=/; Domain=example.com; Max-Age=0; Secure; HttpOnly; SameSite=Lax"
     )
     assert b"Domain" not in settings.clear_authenticate()
+
+
+@pytest.mark.parametrize("host", ["example.com", "app.example.com", "a.b.example.com"])
+def test_the_cookie_of_a_domain_is_that_of_its_hosts(host: str) -> None:
+    settings = CookieSettings(domain="example.com")
+    assert settings.covers(host) and settings.session_name(host) == "_pomerium"
+    assert settings.set_by(host) is settings
+
+
+@pytest.mark.parametrize("host", ["other.test", "notexample.com", "com", "example.com.test", "", "[::1]"])
+def test_a_host_outside_of_the_domain_has_a_cookie_of_its_own(host: str) -> None:
+    settings = CookieSettings(domain="example.com")
+    assert not settings.covers(host) and settings.session_name(host) == "__Host-_pomerium"
+    for cookie in (settings.session("v", host), settings.clear_session(host)):
+        assert cookie.startswith(b"__Host-_pomerium=") and b"Domain" not in cookie
+
+
+def test_a_domain_that_the_authenticate_host_is_not_in_counts_nowhere() -> None:
+    settings = CookieSettings("_x", "example.com", expire=60.0).set_by("auth.other.test")
+    assert settings == CookieSettings("_x", expire=60.0)
+    assert not settings.covers("app.example.com")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 
 from pomerium_tw.model import Secret
 from pomerium_tw.session import FLOW_LIFETIME, Flow, FlowCookies, FlowError
+from pomerium_tw.session.flow import MAX_HELD_FLOWS
 from pomerium_tw.token import Sealer
 
 SEALER = Sealer(Secret(b"k" * 32))
@@ -83,3 +84,22 @@ def test_a_planted_cookie_beside_ours_does_not_hide_it() -> None:
     flows = cookies(Clock())
     held = b"_pomerium_flow_id=planted; " + header(flows.begin(Flow("id", {"a": "b"})))
     assert flows.resume(held, "id").values == {"a": "b"}
+
+
+def test_a_browser_holds_the_flows_that_it_began_and_no_others() -> None:
+    clock = Clock()
+    flows = cookies(clock)
+    old, one, two = (Flow(flows.new_id(), {"nonce": str(number)}) for number in range(3))
+    expired = header(flows.begin(old))
+    clock.advance(301)
+    theirs = cookies(clock, sealer=Sealer(Secret(b"x" * 32))).begin(Flow(flows.new_id(), {}))
+    renamed = b"_pomerium_flow_" + one.id[::-1].encode() + b"=" + header(flows.begin(one)).partition(b"=")[2]
+    held = [header(flows.begin(one)), b"a=_pomerium_flow_x", expired, header(theirs), renamed]
+    assert flows.held(b"; ".join([*held, header(flows.begin(two))])) == [one, two]
+    assert flows.held(None) == flows.held(b"") == []
+
+
+def test_of_many_flows_the_last_ones_are_looked_at() -> None:
+    flows = cookies(Clock())
+    begun = [Flow(flows.new_id(), {}) for _ in range(MAX_HELD_FLOWS + 4)]
+    assert flows.held(b"; ".join(header(flows.begin(flow)) for flow in begun)) == begun[4:]

@@ -297,6 +297,45 @@ async def test_devices_are_those_whose_records_stand(house: House) -> None:
     assert house.ask(handle).devices == {"any": Device("c1", enrolled=True, approved=True)}
 
 
+@pytest.mark.parametrize(
+    ("record_type", "record_id", "odd"),
+    [
+        (USER, "alice", {"email": None}),
+        *(
+            (DIRECTORY_USER, "alice", {"group_ids": odd})
+            for odd in ("admins", 5, {"a": 1}, [None], [["x"]], None)
+        ),
+        *((DIRECTORY_USER, "alice", {"email": odd}) for odd in (None, 5, ["a"])),
+        (DIRECTORY_GROUP, "g1", {"name": ["admins"]}),
+        (DEVICE_CREDENTIAL, "c1", {"enrollment_id": 7}),
+        (DEVICE_ENROLLMENT, "e1", {"approved_by": ["x"]}),
+        *((SESSION, "s1", {"device_credentials": odd}) for odd in ("x", ["x"], [{"id": "c1"}], {"a": 1})),
+        (SESSION, "s1", {"device_credentials": [{"type_id": "any", "id": 7}]}),
+        (SESSION, "s1", {"impersonate_session_id": ["s1"]}),
+        (SESSION, "s1", {"impersonate_session_id": None}),
+        (SESSION, "s1", {"expires_at": "inf"}),
+    ],
+)
+@ensureDeferred
+async def test_a_record_of_another_shape_lets_nobody_in(
+    house: House, record_type: str, record_id: str, odd: dict[str, object]
+) -> None:
+    good: dict[tuple[str, str], dict[str, object]] = {
+        (USER, "alice"): {"email": "alice@example.com"},
+        (DIRECTORY_USER, "alice"): {"group_ids": ["g1"]},
+        (DIRECTORY_GROUP, "g1"): {"name": "G1"},
+        (DEVICE_CREDENTIAL, "c1"): {"enrollment_id": "e1"},
+        (DEVICE_ENROLLMENT, "e1"): {"approved_by": "admin"},
+    }
+    for (kind, name), data in good.items():
+        await house.put(kind, name, **data)
+    session = await house.session(device_credentials=[{"type_id": "any", "id": "c1"}])
+    assert house.ask(house.handle()).user_id == "alice"
+    before = session.data if record_type == SESSION else good[record_type, record_id]
+    await house.put(record_type, record_id, **{**before, **odd})
+    assert house.ask(house.handle()) is ANONYMOUS
+
+
 @ensureDeferred
 async def test_what_is_kept_for_a_session_goes_with_it(house: House) -> None:
     await house.put(DIRECTORY_USER, "alice", group_ids=["g1"])

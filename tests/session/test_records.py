@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -85,10 +86,51 @@ def test_a_record_without_its_facts_is_no_session(missing: str) -> None:
         session_of(replace(session, data=data))
 
 
-@pytest.mark.parametrize("claims", [None, "text", {"a": "b"}, {"a": None}, []])
-def test_claims_of_another_shape_count_as_none(claims: Any) -> None:
+@pytest.mark.parametrize("claims", [{"a": "b"}, {"a": None}, {}])
+def test_claims_that_are_no_lists_count_as_none(claims: Any) -> None:
     user, _ = records()
     assert not user_of(replace(user, data={**user.data, "claims": claims})).claims
+
+
+@pytest.mark.parametrize(
+    ("field", "odd"),
+    [
+        *((name, odd) for name in ("user_id", "idp_id") for odd in (None, 7, ["alice"], True)),
+        *(
+            (name, odd)
+            for name in ("issued_at", "expires_at")
+            for odd in ("nan", "inf", "1800000000", None, True, [], math.nan, math.inf, 10**400)
+        ),
+        *(("audience", odd) for odd in (None, "auth.example.com", 5, {"a": 1}, ["a", None])),
+        *(("claims", odd) for odd in (None, "text", [1])),
+    ],
+)
+def test_a_record_of_another_shape_is_no_session(field: str, odd: object) -> None:
+    _, session = records()
+    with pytest.raises((TypeError, ValueError)):
+        session_of(replace(session, data={**session.data, field: odd}))
+
+
+@pytest.mark.parametrize("field", ["name", "email", "claims"])
+@pytest.mark.parametrize("odd", [None, 7, ["alice@example.com"], True])
+def test_a_record_of_another_shape_is_no_user(field: str, odd: object) -> None:
+    user, _ = records()
+    with pytest.raises(TypeError):
+        user_of(replace(user, data={**user.data, field: odd}))
+
+
+def test_a_user_without_name_and_address_has_none() -> None:
+    user, _ = records()
+    bare = user_of(replace(user, data={}))
+    assert (bare.name, bare.email, dict(bare.claims)) == ("", "", {})
+
+
+@pytest.mark.parametrize("odd", ["1800000300", True, math.nan, math.inf, 10**400, None])
+def test_tokens_whose_end_is_no_time_have_none(odd: object) -> None:
+    _, session = records()
+    data = {**session.data, "tokens": {**session.data["tokens"], "expires_at": odd}}
+    tokens = open_tokens(replace(session, data=data), SEALER)
+    assert tokens is not None and tokens.expires_at is None
 
 
 def test_claims_are_lists_in_a_record_and_tuples_in_a_session() -> None:
