@@ -33,7 +33,7 @@ class CleanUp:
         self._loop.start(INTERVAL)
 
     def stop(self) -> None:
-        """Ends the loop; a turn under way ends by itself."""
+        """Ends the loop; a turn under way ends by itself, or with the store."""
         self._loop.stop()
 
     async def _turn(self) -> None:
@@ -43,6 +43,8 @@ class CleanUp:
         except LeaseTaken:
             return
         except StoreUnavailable as error:
+            if not self._loop.running:
+                return
             log.warn(
                 "the databroker was not cleaned up, the next try is in {wait:g} s: {error}",
                 wait=INTERVAL,

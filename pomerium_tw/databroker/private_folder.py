@@ -28,8 +28,7 @@ def make_private(database: Path) -> tuple[str, ...]:
 
 
 def _private_folder(folder: Path, database_name: str) -> tuple[str, ...]:
-    if not folder.exists():
-        folder.mkdir(mode=FOLDER_MODE, parents=True)
+    _make_folder(folder)
     found = folder.stat()
     mode = stat.S_IMODE(found.st_mode)
     if not mode & 0o077:
@@ -43,6 +42,13 @@ def _private_folder(folder: Path, database_name: str) -> tuple[str, ...]:
         )
     folder.chmod(FOLDER_MODE)
     return (f"the folder {folder} was open to other users (mode {mode:04o}): it is {FOLDER_MODE:04o} now",)
+
+
+def _make_folder(folder: Path) -> None:
+    """With parents as private as itself: whoever may write to one of them could exchange the folder."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def _private_file(path: Path) -> tuple[str, ...]:

@@ -38,6 +38,8 @@ class Parts:
     finish: Finish
     access_log: AccessLog
     decision_log: DecisionLog
+    writes_lines: bool
+    """One of these logs is on."""
     threads: Threads
     """Of the store."""
     aside: Threads
@@ -57,7 +59,8 @@ class Parts:
         # Nothing is let through again before a generation says what is.
         lasting = LongLived(reactor, lambda _exchange: False)
         identities.on_change(lasting.session_changed)
-        quiet = settings.access_log_level not in ("trace", "debug", "info")
+        logs_access = settings.access_log_level in ("trace", "debug", "info")
+        logs_decisions = settings.log_level in ("trace", "debug", "info")
         return cls(
             reactor=reactor,
             secrets=secrets,
@@ -79,14 +82,11 @@ class Parts:
             access_log=AccessLog(
                 writer,
                 settings.access_log_fields,
-                enabled=not quiet,
+                enabled=logs_access,
                 debug=settings.access_log_level in ("trace", "debug"),
             ),
-            decision_log=DecisionLog(
-                writer,
-                settings.authorize_log_fields,
-                enabled=settings.log_level in ("trace", "debug", "info"),
-            ),
+            decision_log=DecisionLog(writer, settings.authorize_log_fields, enabled=logs_decisions),
+            writes_lines=logs_access or logs_decisions,
             threads=threads,
             aside=Threads(reactor, "configuration", 1, BUILD_LIMIT),
         )

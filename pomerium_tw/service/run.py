@@ -243,6 +243,15 @@ class PomeriumService(Service):
         """The same of ``http_redirect_addr``."""
         return _number(self._redirect_port)
 
+    @property
+    def writes_lines(self) -> bool:
+        """Access or authorize log is on: standard output has to lead somewhere."""
+        return self._parts.writes_lines
+
+    def close_log(self) -> None:
+        """Wait until the last lines are written; for a process that ends without Python's own end."""
+        self._writer.close()
+
     async def _stop(self) -> None:
         self._hang_up.stop()
         aside = self._parts.aside.close()

@@ -30,6 +30,9 @@ class Output(Protocol):
     def works(self) -> bool:
         """The last lines were written, not lost."""
 
+    def close(self) -> None:
+        """Wait until what was put is written, a few seconds at most."""
+
 
 class LineWriter:
     """Gathers whole lines, and hands them to the log's descriptor together.
@@ -83,6 +86,11 @@ class LineWriter:
         if lost > self._told_lines and self._output.works:
             count, self._told_lines = lost - self._told_lines, lost
             log.warn("{count} lines of the log were lost: it could not be written", count=count)
+
+    def close(self) -> None:
+        """Write what has gathered, and wait until it is written. What comes later is written all the same."""
+        self.flush()
+        self._output.close()
 
     def _made(self, make: Callable[..., str], facts: tuple[Any, ...]) -> str:
         try:

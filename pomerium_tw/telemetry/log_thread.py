@@ -74,7 +74,10 @@ class LogThread:
         return not self._is_full(data)
 
     def close(self) -> None:
-        """Wait until what was put is written, LAST_SECONDS at most."""
+        """Wait until what was put is written, LAST_SECONDS at most.
+
+        Python does it at its end; a process that ends by a signal has to do it before.
+        """
         if self._thread is not None:
             atexit.unregister(self.close)
             self._batches.put(None)

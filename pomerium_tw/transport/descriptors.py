@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import resource
+
+
+def keep_standard_descriptors() -> None:
+    """Open the null device in place of standard input, output and error that whoever started us has closed.
+
+    The next file or connection would get the number, and the lines of the log would go there. Raises OSError
+    where there is no such device.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is the one that is given.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def raise_descriptor_limit(wanted: int) -> int:

@@ -6,6 +6,8 @@ import select
 import sys
 from typing import Any
 
+from .descriptors import keep_standard_descriptors
+
 
 def install_reactor() -> str:
     """Install the lean reactor unless a reactor is installed already or the system has no epoll.
@@ -13,6 +15,8 @@ def install_reactor() -> str:
     Whichever it is looks names up by :class:`Names` from then on. Call it before anything imports
     ``twisted.internet.reactor``. Returns the name of the reactor's class.
     """
+    # Before it opens what would take their places.
+    keep_standard_descriptors()
     if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
         from twisted.internet.main import installReactor
 

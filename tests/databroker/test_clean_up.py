@@ -64,3 +64,17 @@ def test_a_failure_is_logged_and_the_loop_goes_on(
     store.broken = None
     clock.advance(INTERVAL)
     assert store.turns == 2
+
+
+def test_a_turn_that_a_stop_cuts_short_is_no_failure(store: CountingStore, clock: Clock) -> None:
+    events: list[object] = []
+    turn: Deferred[CleanedUp] = Deferred()
+    store.clean_up = lambda: turn  # type: ignore[method-assign]
+    loop = CleanUp(store, clock)
+    loop.start()
+    loop.stop()
+    globalLogPublisher.addObserver(events.append)
+    turn.errback(StoreUnavailable("the databroker is closed"))
+    globalLogPublisher.removeObserver(events.append)
+    assert events == []
+    assert clock.getDelayedCalls() == []

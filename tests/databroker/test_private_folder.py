@@ -23,6 +23,7 @@ def test_a_new_folder_and_file_are_private_whatever_the_umask(tmp_path: Path) ->
         assert make_private(tmp_path / "a" / "b" / "db") == ()
     finally:
         os.umask(old)
+    assert mode(tmp_path / "a") == 0o700, "whoever may write there could exchange what is in it"
     assert mode(tmp_path / "a" / "b") == 0o700
     assert mode(tmp_path / "a" / "b" / "db") == 0o600
 

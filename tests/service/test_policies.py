@@ -72,6 +72,13 @@ def test_a_misspelt_name_is_told_but_not_where_its_file_has_a_fault(tmp_path: Pa
     assert [each.span.file for each in found.check.problems] == [str(file)]
 
 
+def test_rules_that_are_written_as_a_text_are_told_so(tmp_path: Path) -> None:
+    found = policies(tmp_path, route("|\n      allow:\n        or:\n          - accept: true"))
+    (problem,) = found.check.problems
+    assert problem.message == "the policy is a text of several lines, not rules"
+    assert problem.hint == "rules stand below policy: as they are: take the | away"
+
+
 def test_a_line_of_the_configuration_is_shown_unless_it_may_hold_a_secret(tmp_path: Path) -> None:
     found = policies(tmp_path, route("[allow: {or: [domian: a.com]}]"))
     assert found.check.problems[0].excerpt[0].strip() == "policy: [allow: {or: [domian: a.com]}]"

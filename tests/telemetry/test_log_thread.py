@@ -157,3 +157,13 @@ def test_a_batch_that_is_too_much_for_any_queue_is_written_all_the_same(pipe: Pi
     assert pipe.read(len(huge)) == huge
     log.close()
     assert log.lost_lines == 0
+
+
+def test_a_writer_that_was_closed_has_written_everything(pipe: Pipe) -> None:
+    writer = LineWriter(LogThread(pipe.writing), Clock())
+    writer.line("1\n")
+    writer.close()
+    assert pipe.left() == b"1\n"
+    writer.line("2\n")
+    writer.close()
+    assert pipe.left() == b"2\n"

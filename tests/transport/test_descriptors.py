@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +38,30 @@ def test_a_system_that_refuses_is_believed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(resource, "getrlimit", lambda _what: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     assert raise_descriptor_limit(4000) == 1024
+
+
+CLOSED = """
+import os, stat, sys
+from pomerium_tw.transport import install_reactor
+install_reactor()
+null = os.stat(os.devnull).st_rdev
+with open(sys.argv[1], "w") as told:
+    told.write(str([os.fstat(number).st_rdev == null for number in (0, 1, 2)]))
+"""
+
+
+@pytest.mark.parametrize("closing", ["1>&-", "0<&- 1>&- 2>&-"])
+def test_no_connection_and_no_file_takes_the_place_of_a_closed_standard_output(
+    tmp_path: Path, closing: str
+) -> None:
+    started = ["sh", "-c", f'exec "$@" </dev/null 2>/dev/null {closing}', "sh", sys.executable, "-c", CLOSED]
+    subprocess.run([*started, str(tmp_path / "told")], check=True, timeout=30)
+    assert (tmp_path / "told").read_text("utf-8") == "[True, True, True]"
+
+
+def test_standard_descriptors_that_are_open_stay_what_they_are(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run(
+            [sys.executable, "-c", CLOSED, str(tmp_path / "told")], check=True, stdout=out, timeout=30
+        )
+    assert "False" in (tmp_path / "told").read_text("utf-8")
