@@ -40,8 +40,6 @@ class DownstreamConnection(WaitingConnection):
     _line_read = False
     """The request line of an unfinished head was."""
     _advancing = False
-    _yielding = False
-    """The next request begins in the next turn."""
     _arrived = False
     """The listener will have us :meth:`begin`."""
     _receiver: Receiver | None = None

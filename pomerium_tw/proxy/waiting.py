@@ -34,6 +34,8 @@ class WaitingConnection(ClosingConnection):
     _reader: RequestReader
     _rested = True
     """Nothing is remembered of requests before; the idle time-out runs."""
+    _yielding = False
+    """The next request is there, and begins in a turn to come."""
     _body_wait: BodyWait | None = None
     """How long the present body is waited for."""
     _body_held = False
@@ -119,6 +121,9 @@ class WaitingConnection(ClosingConnection):
 
     def _waited(self, now: float) -> None:
         """No request is under way."""
+        if self._yielding:
+            self._deadline_in(MEMO_SECONDS)  # it is us who are waited for
+            return
         idle = self._listener.generation.timeouts.idle
         if self._buffer and not self._clogged:
             self._refuse(HeadError(408, "the request head took too long to arrive"), self._buffer)

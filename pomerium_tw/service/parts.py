@@ -17,10 +17,6 @@ from .secrets import Secrets
 DATABASE_NAME = "databroker.sqlite"
 
 
-BUILD_LIMIT = 600.0
-"""Seconds until a newer configuration is given up: 10,000 routes take ten, beside traffic longer."""
-
-
 @dataclass(frozen=True)
 class Parts:
     """Made once for a running service."""
@@ -42,8 +38,6 @@ class Parts:
     """One of these logs is on."""
     threads: Threads
     """Of the store."""
-    aside: Threads
-    """What takes long without waiting for anything, while requests are answered: a newer configuration."""
 
     @classmethod
     def make(cls, settings: Settings, reactor: Any, writer: LineWriter) -> Parts:
@@ -88,7 +82,6 @@ class Parts:
             decision_log=DecisionLog(writer, settings.authorize_log_fields, enabled=logs_decisions),
             writes_lines=logs_access or logs_decisions,
             threads=threads,
-            aside=Threads(reactor, "configuration", 1, BUILD_LIMIT),
         )
 
 

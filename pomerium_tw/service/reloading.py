@@ -127,6 +127,7 @@ class HangUp:
         self._listens = False
         self._asked: IDelayedCall | None = None
         self._under_way = False
+        self._began = 0.0
         self._again = False
         """Asked for once more while a call was under way."""
         self._rests_until = 0.0
@@ -154,6 +155,9 @@ class HangUp:
 
     def _ask(self) -> None:
         if self._under_way:
+            if not self._again:
+                since = self._reactor.seconds() - self._began
+                log.info("a reload is under way for {since:.1f} s; another one follows it", since=since)
             self._again = True  # what is being read may have changed behind it
         elif self._listens and self._asked is None:
             rest = self._rests_until - self._reactor.seconds()
@@ -163,6 +167,7 @@ class HangUp:
     def _call(self) -> None:
         self._asked = None
         self._under_way = True
+        self._began = self._reactor.seconds()
         maybeDeferred(self._heard).addErrback(_not_reloaded).addCallback(self._called)
 
     def _called(self, _result: object) -> None:

@@ -22,7 +22,7 @@ from ..databroker import StoreUnavailable
 from ..proxy import Admission, Listener, RedirectListener
 from ..telemetry import LineWriter, LogThread
 from ..tls import ServerContexts, fallback_certificate
-from ..transport import STOPPED_AGAIN, ServerTLS, listen, turn_end_of
+from ..transport import STOPPED_AGAIN, ServerTLS, Threads, listen, turn_end_of
 from . import garbage
 from .beforehand import load_beforehand
 from .build import DryBuild, build_generation
@@ -39,6 +39,8 @@ BACKLOG = 1024
 """Connections that may wait to be accepted."""
 GRACE_SECONDS = 10.0
 """How long exchanges may take to end when the service stops."""
+BUILD_LIMIT = 600.0
+"""Seconds until a newer configuration is given up: 10,000 routes take ten, beside traffic longer."""
 _NO_IPV6 = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
@@ -89,6 +91,8 @@ class PomeriumService(Service):
         self._loaded = loaded
         self._source = source or (lambda: loaded)
         self._hang_up = HangUp(reactor, self.reload)
+        self._reading: Threads | None = None
+        """Where the last reload reads."""
         self._reactor = reactor
         self._writer = writer
         load_beforehand()
@@ -156,13 +160,17 @@ class PomeriumService(Service):
         return Deferred.fromCoroutine(self._reload())
 
     async def _reload(self) -> tuple[Problem, ...]:
+        # Of its own: the thread of one that never ends, on a file that never comes, holds up no other.
+        reading = self._reading = Threads(self._reactor, "configuration", 1, BUILD_LIMIT)
         try:
-            dry, kept = await self._parts.aside.run(self._read_again, self._loaded.settings)
+            dry, kept = await reading.run(self._read_again, self._loaded.settings)
         except ConfigError as error:
             for line in lines_of(error.problems):
                 log.error("reload: {problem}", problem=line)  # noqa: TRY400 - says it all
             log.error("reload: nothing was changed, the old configuration decides")  # noqa: TRY400
             return error.problems
+        finally:
+            reading.close()
         if self.running:
             self._take_over(dry, kept)
         return ()
@@ -254,7 +262,7 @@ class PomeriumService(Service):
 
     async def _stop(self) -> None:
         self._hang_up.stop()
-        aside = self._parts.aside.close()
+        read = self._reading.close() if self._reading is not None else succeed(None)
         for port in (self._port, self._redirect_port):
             stopped = port.stopListening() if port is not None else None
             if stopped is not None:
@@ -272,7 +280,7 @@ class PomeriumService(Service):
         await self._starting
         await parts.store.stop()
         await parts.threads.close()
-        await aside
+        await read
         self._writer.flush()
 
     async def _let_end(self) -> None:

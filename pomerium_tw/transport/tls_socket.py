@@ -21,9 +21,9 @@ LARGE_RECORD = 8 * 1024
 """Bytes of a record from which on others may be behind it."""
 MOST_READ = 256 * 1024
 """Bytes of large records read before they are passed on together; twice as much took half as long again."""
-MOST_EMPTY_READS = 1000
+MOST_EMPTY_READS = 17 * 1024
 """Reads in a row that give no data before a TLS connection is closed: key updates, session tickets, refused
-renegotiations, and segments that end within a record, of which one of 16 KiB may take some hundred."""
+renegotiations, and segments that end within a record: more than the largest record has bytes."""
 
 
 class OnSocket(Gathering):

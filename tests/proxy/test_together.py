@@ -183,6 +183,22 @@ def test_who_sends_thousands_of_requests_in_a_turn_keeps_nobody_waiting() -> Non
     assert len(first.got()) == 2000 - MAX_AT_ONCE - 1
 
 
+def test_who_waits_for_a_turn_is_not_late() -> None:
+    wire = Several()
+    first, second, _third = wire.clients
+    for client in (first, second):
+        client.sends(PING * 100)
+    wire.turn.end()
+    assert first.protocol._yielding
+    now = wire.turn.seconds()
+    for late in range(1, 100):
+        first.protocol.expired(now + late)
+        assert first.protocol.deadline > now
+    wire.settle()
+    assert first.statuses() == [200] * 100
+    assert (second.statuses(), first.pipe.lost) == ([200] * 100, "")
+
+
 def test_a_fault_while_a_pipelined_request_begins_ends_its_connection_alone(
     monkeypatch: pytest.MonkeyPatch, failures: Callable[[], list[str]]
 ) -> None:

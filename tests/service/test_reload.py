@@ -24,9 +24,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from pomerium_tw.config import Loaded, load
-from pomerium_tw.service import PomeriumService, make_service
+from pomerium_tw.service import PomeriumService, make_service, run
 from pomerium_tw.service.reloading import RELOAD_SECONDS, HangUp, kept_of
 from pomerium_tw.telemetry import LineWriter
+from pomerium_tw.transport import ThreadsTimeoutError
 from tests.logs import AtOnce
 
 from .test_run import _Local
@@ -257,6 +258,29 @@ async def test_a_reload_that_the_end_overtakes_changes_nothing(running: Running)
 
 
 @ensureDeferred
+async def test_a_reload_that_never_ends_holds_up_no_later_one(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BUILD_LIMIT", 0.01)
+    await running.start(CLOSED)
+    never, source = Event(), running.service._source
+
+    def stuck() -> Loaded:
+        never.wait(10)
+        return source()
+
+    running.service._source = stuck
+    with pytest.raises(ThreadsTimeoutError):
+        await running.service.reload()
+    monkeypatch.setattr(run, "BUILD_LIMIT", 10)
+    running.service._source = source
+    assert await running.service.reload() == ()
+    never.set()
+    await running.stop()
+    assert running.service._generation.number == 2
+
+
+@ensureDeferred
 async def test_a_fault_of_ours_in_a_reload_is_logged_and_changes_nothing(running: Running) -> None:
     await running.start(CLOSED)
     said: list[str] = []
@@ -345,7 +369,10 @@ def test_signals_are_one_reload_until_it_begins_and_the_next_one_waits(
 
 
 def test_a_signal_during_a_reload_is_another_one_after_it() -> None:
-    turns, under_way = Turns(), []
+    turns, under_way, said = Turns(), [], []
+
+    def observer(event: Any) -> None:
+        said.append(formatEvent(event))
 
     def heard() -> Deferred[None]:
         under_way.append(Deferred[None]())
@@ -353,12 +380,14 @@ def test_a_signal_during_a_reload_is_another_one_after_it() -> None:
 
     listening = HangUp(turns, heard)
     listening.start()
+    globalLogPublisher.addObserver(observer)
     try:
         for _ in range(3):
             signal.raise_signal(signal.SIGHUP)
             turns.advance(0)
             turns.advance(0)
         assert len(under_way) == 1
+        assert said == ["a reload is under way for 0.0 s; another one follows it"]
         under_way[0].callback(None)
         turns.advance(RELOAD_SECONDS - 0.125)
         assert len(under_way) == 1
@@ -368,6 +397,7 @@ def test_a_signal_during_a_reload_is_another_one_after_it() -> None:
         turns.advance(5)
         assert len(under_way) == 2
     finally:
+        globalLogPublisher.removeObserver(observer)
         listening.stop()
 
 

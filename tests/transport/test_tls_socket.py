@@ -19,11 +19,11 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pomerium_tw.transport import tls_socket
 from pomerium_tw.transport.eager import LONG_READ
 from pomerium_tw.transport.gathering import HELD, MOST_PIECES, ROOM
 from pomerium_tw.transport.lean import MOST_HANDSHAKES
 from pomerium_tw.transport.tls_connection import PIECE, RECORD
-from pomerium_tw.transport.tls_socket import MOST_EMPTY_READS
 
 from .key_updates import Updating
 from .pairs import Push, Recorder, other_client, pair, reactor, serving, turns, until
@@ -547,13 +547,31 @@ async def updating(server: Recorder) -> AsyncIterator[Updating]:
             yield client
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Empty reads that are borne: fewer than the socket takes of key updates at once."""
+    monkeypatch.setattr(tls_socket, "MOST_EMPTY_READS", 1000)
+    return 1000
+
+
 @ensureDeferred
-async def test_key_updates_take_no_turn_for_themselves_and_too_many_end_the_connection() -> None:
+async def test_a_record_that_comes_byte_by_byte_is_read() -> None:
+    async with updating(server := Recorder()) as client:
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in client.data(b"x" * RECORD):
+            client.socket.sendall(bytes((byte,)))
+            reactor.doPoll(0)
+        await until(lambda: len(server.data) == RECORD)
+        assert server.lost is None
+
+
+@ensureDeferred
+async def test_key_updates_take_no_turn_for_themselves_and_too_many_end_the_connection(few: int) -> None:
     """One connection could keep the process in a single read otherwise, before anybody has signed in."""
     async with updating(server := Recorder()) as client:
         script: Any = server.transport
         script._tls = Scripted(script._tls)
-        client.socket.sendall(b"".join(client.update() for _ in range(MOST_EMPTY_READS + 100)))
+        client.socket.sendall(b"".join(client.update() for _ in range(few + 100)))
         reactor.doPoll(0)
         assert script._tls.calls == 1, "a record a turn"
         await until(lambda: server.lost)
@@ -562,10 +580,10 @@ async def test_key_updates_take_no_turn_for_themselves_and_too_many_end_the_conn
 
 
 @ensureDeferred
-async def test_key_updates_among_data_harm_nobody() -> None:
+async def test_key_updates_among_data_harm_nobody(few: int) -> None:
     async with updating(server := Recorder()) as client:
         for count in range(1, 4):
-            updates = [client.update() for _ in range(MOST_EMPTY_READS // 2)]
+            updates = [client.update() for _ in range(few // 2)]
             client.socket.sendall(b"".join([*updates, client.data(b"x")]))
             await until(lambda count=count: len(server.data) == count)  # type: ignore[misc]
         await turns(2)
@@ -573,14 +591,14 @@ async def test_key_updates_among_data_harm_nobody() -> None:
 
 
 @ensureDeferred
-async def test_key_updates_do_not_come_through_while_we_write_without_being_read() -> None:
+async def test_key_updates_do_not_come_through_while_we_write_without_being_read(few: int) -> None:
     async with updating(server := Recorder()) as client:
         transport: Any = server.transport
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         transport.write(BIG * 3)
         await turns(3)
         assert transport in reactor.getWriters(), "the socket was never full"
-        client.socket.sendall(b"".join(client.update() for _ in range(MOST_EMPTY_READS + 100)))
+        client.socket.sendall(b"".join(client.update() for _ in range(few + 100)))
         await until(lambda: server.lost)
 
 
