@@ -18,7 +18,7 @@ from twisted.internet.error import ConnectError, ConnectionLost, NoProtocol
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import Factory
 
-from pomerium_tw.transport import TLSEndpoint, client_endpoint, unix_endpoint
+from pomerium_tw.transport import TLSEndpoint, client_endpoint, tls_client, unix_endpoint
 from pomerium_tw.transport.listening import TLSServer
 
 from .pairs import (
@@ -256,6 +256,15 @@ async def test_what_lies_behind_session_tickets_is_read_too() -> None:
         server.send()
         server.client.transport.catch_up()
         assert bytes(server.client.data) == b"unasked"
+
+
+@ensureDeferred
+async def test_who_says_much_without_data_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls_client, "MOST_UNREAD", 1)
+    async with scripted() as server:
+        server.send()
+        server.client.transport.catch_up()
+        assert server.client.lost is not None
 
 
 @ensureDeferred
