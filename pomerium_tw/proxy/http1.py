@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from ..model import Request
-from ..transport import read_little, unsent
-from .chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk, is_dear
+from ..transport import limit_next_read, unsent
+from .chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk, is_mostly_framing
 from .exchange import BodySink, Exchange, Receiver
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ class Http1Exchange(Exchange):
             body = self._decoder.feed(data)
             self.body_done = self._decoder.finished
             rest = self._decoder.rest if self.body_done else b""
-            if is_dear(data, body):
-                read_little(self._connection.transport)
+            if is_mostly_framing(data, body):
+                limit_next_read(self._connection.transport)
         return body, rest
 
     def body_received(self, body: bytes) -> None:

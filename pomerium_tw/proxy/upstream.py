@@ -12,8 +12,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..transport import read_little
-from .chunked import ChunkedDecoder, ChunkError, is_dear
+from ..transport import limit_next_read
+from .chunked import ChunkedDecoder, ChunkError, is_mostly_framing
 from .exchange import Receiver
 from .failures import MALFORMED, Failed, of_lost_connection
 from .head import incomplete_fault
@@ -268,8 +268,8 @@ class UpstreamConnection(Protocol):
         if self._decoder is not None:
             body = self._decoder.feed(data)
             self._surplus = self._decoder.rest
-            if is_dear(data, body):
-                read_little(self.transport)
+            if is_mostly_framing(data, body):
+                limit_next_read(self.transport)
             return body, self._decoder.finished
         if self._left < 0:
             return data, False

@@ -1,7 +1,7 @@
 """Sockets and threads without HTTP: what stands between Twisted's reactor and the rooms above."""
 
 from .descriptors import raise_descriptor_limit
-from .eager import read_little
+from .eager import limit_next_read
 from .endpoints import CONNECT_SECONDS, client_endpoint, is_localhost_name
 from .guarded import ForbiddenAddressError, GuardedReactor
 from .install import install_reactor
@@ -36,9 +36,9 @@ __all__ = [
     "client_endpoint",
     "install_reactor",
     "is_localhost_name",
+    "limit_next_read",
     "listen",
     "raise_descriptor_limit",
-    "read_little",
     "turn_end_of",
     "unix_endpoint",
     "unsent",

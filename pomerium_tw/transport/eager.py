@@ -5,6 +5,7 @@ Reads are as large as what comes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -53,6 +54,9 @@ class _Eager(Gathering):
             self._read_size = SHORT_READ
         return self.protocol.dataReceived(data)
 
+    def limit_next_read(self) -> None:
+        self._read_size = SHORT_READ
+
     def _send_now(self: Any, data: bytes) -> int:
         try:
             sent: int = self.socket.send(data)
@@ -66,13 +70,15 @@ class _Eager(Gathering):
         super().startTLS(*args)  # type: ignore[misc]  # the class that this is mixed into
 
 
-def read_little(transport: Any) -> None:
-    """What comes is dear to understand: the next read of it brings :data:`SHORT_READ` at most.
+def limit_next_read(transport: Any) -> None:
+    """What comes takes long to understand: the next read brings little of it.
 
-    Half a megabyte of chunks of one byte takes 25 ms, in which nobody else is served.
+    Half a megabyte of chunks of one byte takes 25 ms, in which nobody else is served. Transports of other
+    reactors read 64 KiB at most anyway.
     """
-    if isinstance(transport, _Eager):
-        transport._read_size = SHORT_READ
+    limit: Callable[[], None] | None = getattr(transport, "limit_next_read", None)
+    if limit is not None:
+        limit()
 
 
 class EagerServer(_Eager, tcp.Server):

@@ -45,6 +45,8 @@ class OnSocket(Gathering):
     _lose_when_shaken = False
     _empty_reads = 0
     """Reads in a row that gave no data."""
+    _one_record = False
+    """The next read takes one, large or not."""
     _notified = False
     """Our close_notify is sent."""
     _refused: BaseException | None = None
@@ -104,10 +106,14 @@ class OnSocket(Gathering):
         except SSL.Error as error:
             return self._read_ended(error)
         self._empty_reads = 0
-        if len(data) >= LARGE_RECORD and HELD.size <= ROOM:
+        one, self._one_record = self._one_record, False
+        if len(data) >= LARGE_RECORD and HELD.size <= ROOM and not one:
             return self._read_on(data)
         self.protocol.dataReceived(data)
         return None
+
+    def limit_next_read(self) -> None:
+        self._one_record = True
 
     def _read_on(self: Any, data: bytes) -> Any:
         """A large record is seldom alone: large bodies move in few steps."""

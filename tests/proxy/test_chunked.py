@@ -89,7 +89,7 @@ def test_chunks_inside_of_chunks_are_what_these_hold() -> None:
     [
         chunk(b"x") * 1000,
         chunk(b"x", extension=b";a=b") * 1000,
-        chunk(b"x", zeros=15) * 1000,
+        chunk(b"x", zeros=14) * 1000,
         b"".join(chunk(bytes(size), upper=upper) for size in range(1, 64) for upper in (False, True)),
     ],
     ids=["bytes", "extensions", "zeros", "sizes"],
@@ -203,15 +203,15 @@ def test_runs_of_small_chunks_mean_the_same_as_byte_by_byte(
 
 
 @pytest.mark.parametrize(
-    ("chunk", "dear"), [(b"1\r\nx\r\n", True), (b"3E8\r\n" + b"x" * 1000 + b"\r\n", False)]
+    ("chunk", "little"), [(b"1\r\nx\r\n", True), (b"3E8\r\n" + b"x" * 1000 + b"\r\n", False)]
 )
 def test_little_is_read_at_once_of_what_is_mostly_framing(
-    chunk: bytes, dear: bool, monkeypatch: pytest.MonkeyPatch
+    chunk: bytes, little: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
     for module in (http1, upstream):
-        monkeypatch.setattr(module, "read_little", asked.append)
+        monkeypatch.setattr(module, "limit_next_read", asked.append)
     wire = Wire()
     wire.send(b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 9)
     wire.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 9)
-    assert asked == ([wire.pipe, wire.upstreams[0][1]] if dear else [])
+    assert asked == ([wire.pipe, wire.upstreams[0][1]] if little else [])

@@ -51,8 +51,11 @@ def test_each_byte_of_a_request_line_is_looked_at_once() -> None:
             received(b"a")
         return time.process_time() - before
 
+    def least(begun: bytes) -> float:
+        return min(cost(begun) for _ in range(3))
+
     # Where every byte was looked for from the beginning of the line: five times as much.
-    assert cost(b"GET /ping?") < 2.5 * cost(b"GET /ping HTTP/1.1\r\nHost: a\r\nX: ")
+    assert least(b"GET /ping?") < 2.5 * least(b"GET /ping HTTP/1.1\r\nHost: a\r\nX: ")
 
 
 def test_requests_may_arrive_in_any_pieces() -> None:

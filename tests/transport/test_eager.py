@@ -23,7 +23,7 @@ from pomerium_tw.transport.eager import (
     EagerConnector,
     EagerPort,
     EagerServer,
-    read_little,
+    limit_next_read,
 )
 from pomerium_tw.transport.gathering import FULL, HELD, MOST_PIECES, ROOM
 
@@ -342,13 +342,13 @@ def test_reads_grow_step_by_step_while_they_are_full() -> None:
     assert transport.socket.asked[-2:] == [LONG_READ, SHORT_READ]
 
 
-def test_reads_do_not_grow_while_what_comes_is_dear() -> None:
+def test_reads_do_not_grow_while_what_comes_is_mostly_framing() -> None:
     transport: Any = Reading()
     for _ in range(3):
         transport.doRead()
-        read_little(transport)
+        limit_next_read(transport)
     assert transport.socket.asked == [SHORT_READ] * 3
-    read_little(object())  # another reactor's
+    limit_next_read(object())  # another reactor's
 
 
 def test_reads_are_short_while_too_much_waits_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:

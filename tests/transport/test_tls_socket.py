@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pomerium_tw.transport import tls_socket
+from pomerium_tw.transport import limit_next_read, tls_socket
 from pomerium_tw.transport.eager import LONG_READ
 from pomerium_tw.transport.gathering import HELD, MOST_PIECES, ROOM
 from pomerium_tw.transport.lean import MOST_HANDSHAKES
@@ -121,6 +121,27 @@ async def test_large_bodies_are_read_in_large_pieces() -> None:
         await until(lambda: len(both.client.data) == len(BIG))
         assert bytes(both.client.data) == BIG
         assert both.client.pieces < len(BIG) / LONG_READ * 4
+
+
+@ensureDeferred
+async def test_one_record_is_read_at_once_of_what_takes_long_to_understand() -> None:
+    async with pair() as both:
+        sizes, receive = [], both.client.dataReceived
+
+        def slowly(data: bytes) -> None:
+            sizes.append(len(data))
+            receive(data)
+            limit_next_read(both.receiver)
+
+        both.client.dataReceived = slowly  # type: ignore[method-assign]
+        both.sender.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 1024 * 1024)
+        both.receiver.pauseProducing()
+        limit_next_read(both.receiver)
+        both.sender.write(BIG)
+        await turns(3)
+        both.receiver.resumeProducing()
+        await until(lambda: len(both.client.data) == len(BIG))
+        assert max(sizes) <= RECORD
 
 
 @pytest.mark.parametrize("size", [1, RECORD - 1, RECORD, RECORD + 1, 3 * RECORD])
