@@ -15,7 +15,7 @@ from docutils.statemachine import StringList
 from pomerium_tw.config import reference
 
 ROOT = Path(__file__).parent.parent
-NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS", "_FIXED", "_LONG_KEY", "_SHORT_INTEGER"))
+NO_LIMITS = frozenset(("STANDARD_OUTPUT", "REASONS", "MARKS"))
 """Documented numbers that bound nothing."""
 
 
@@ -67,7 +67,11 @@ def limits() -> Iterator[tuple[str, str, str, str]]:
             value = getattr(statement, "value", None)
             documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
             named = isinstance(target, ast.Name) and target.id.isupper() and target.id not in NO_LIMITS
-            if named and documented and is_number(value):
+            if not (named and is_number(value)) or target.id.startswith("_"):
+                continue
+            if target.id.startswith(("MAX_", "MOST_")) and not documented:
+                raise ValueError(f"{path}:{statement.lineno}: {target.id} is a limit that nobody can look up")
+            if documented:
                 room = ".".join(path.relative_to(ROOT).with_suffix("").parts)
                 text = str(following.value.value)
                 yield room, target.id, ast.unparse(value), " ".join(text.split())

@@ -16,6 +16,7 @@ KEYS_LIFETIME = 3600.0
 REFETCH_INTERVAL = 60.0
 """Seconds between fetches for the sake of unknown key ids: anyone can make such a token."""
 MAX_KEYS = 100
+"""Keys in a provider's set; one with more is refused."""
 
 Jwk = Mapping[str, Any]
 

@@ -61,7 +61,7 @@ def check(loaded: Loaded, now: Callable[[], float] = time.time) -> Findings:
 
 
 def make_service(
-    config_path: str | None, environ: Mapping[str, str], writer: LineWriter | None = None, reactor: Any = None
+    config_path: str | None, environ: Mapping[str, str], writer: LineWriter | None = None
 ) -> PomeriumService:
     """The proxy as a Twisted service. Raises ConfigError; nothing listens before it is started.
 
@@ -69,8 +69,8 @@ def make_service(
     """
     source = configuration(config_path, environ)
     loaded = source()
-    if reactor is None:
-        from twisted.internet import reactor
+    from twisted.internet import reactor
+
     return PomeriumService(loaded, reactor, writer or LineWriter(LogThread(STANDARD_OUTPUT), reactor), source)
 
 

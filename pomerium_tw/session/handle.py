@@ -12,6 +12,7 @@ from ..model import Secret
 from ..token import decode, encode
 
 MAX_HANDLE_CHARACTERS = 4096
+"""A longer session cookie is nobody's."""
 
 _HEADER = encode(b'{"alg":"HS256","typ":"pomerium-session+jwt"}') + "."
 """What every handle begins with, to the byte: one algorithm, and a ``typ`` that no JWT of another purpose

@@ -15,6 +15,7 @@ LIFETIME = 300
 LEEWAY = 60
 """Seconds by which the clocks of two of our machines may differ."""
 MAX_URL_CHARACTERS = 16_384
+"""A longer signed address is not believed."""
 
 ISSUED = "pomerium_issued"
 EXPIRY = "pomerium_expiry"

@@ -43,7 +43,7 @@ class LeanEPollReactor(EPollReactor):
         self.when_set_back: list[Callable[[float], None]] = []
         """Called with the seconds by which the wall clock was set back, before anything else is."""
         self.handshakes_left = MOST_HANDSHAKES
-        """Of this turn; see :func:`.turn.may_shake`."""
+        """Of this turn; see :func:`.turn.may_handshake`."""
         self._turned_at = 0.0
         super().__init__()
 

@@ -27,7 +27,7 @@ from .eager import EagerServer
 from .proxy_protocol import MAX_HEADER, ProxyHeaderError, read_header
 from .tls_connection import TLSConnection
 from .tls_socket import OnSocket
-from .turn import may_shake
+from .turn import may_handshake
 
 log = Logger("pomerium.transport")
 
@@ -114,7 +114,7 @@ class TLSServer(OnSocket, tcp.Server):
         super().__init__(sock, protocol, client, server, sessionno, reactor)
 
     def _shake(self) -> Any:
-        return super()._shake() if may_shake(self.reactor) else None
+        return super()._shake() if may_handshake(self.reactor) else None
 
 
 class TLSPort(tcp.Port):

@@ -27,7 +27,7 @@ def when_set_back(reactor: Any) -> list[Callable[[float], None]]:
     return found
 
 
-def may_shake(reactor: Any) -> bool:
+def may_handshake(reactor: Any) -> bool:
     """Whether a step of a handshake fits into this turn, and takes its place.
 
     One that does not leaves what has arrived in the socket: the next turn hears of it again, behind those who

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from pomerium_tw.transport import turn_end_of, when_set_back
-from pomerium_tw.transport.turn import may_shake
+from pomerium_tw.transport.turn import may_handshake
 
 
 def test_where_nobody_tells_when_a_turn_ends_it_ends_at_once() -> None:
@@ -34,7 +34,7 @@ def test_of_other_reactors_nobody_hears_that_a_clock_was_set_back() -> None:
 
 
 def test_where_turns_are_not_counted_every_handshake_fits() -> None:
-    assert may_shake(Clock())
+    assert may_handshake(Clock())
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
@@ -44,6 +44,6 @@ def test_a_turn_of_the_lean_reactor_has_room_for_a_number_of_handshakes() -> Non
     reactor = LeanEPollReactor()
     for _ in range(2):
         reactor.doPoll(0)
-        assert [may_shake(reactor) for _ in range(MOST_HANDSHAKES + 2)] == MOST_HANDSHAKES * [True] + [
+        assert [may_handshake(reactor) for _ in range(MOST_HANDSHAKES + 2)] == MOST_HANDSHAKES * [True] + [
             False
         ] * 2

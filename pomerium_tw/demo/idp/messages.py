@@ -12,6 +12,7 @@ from twisted.web.server import Request
 from .clients import Client, Clients
 
 MAX_PARAMETERS = 40
+"""Parameters in a request for the development identity provider."""
 MAX_VALUE = 4_096
 """Characters of one parameter."""
 
