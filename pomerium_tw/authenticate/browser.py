@@ -7,10 +7,20 @@ from ..model import Request
 _PURPOSES = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
 """Headers of requests that a browser makes beforehand, for an address that nobody has opened yet."""
 
+_PAGE_LOADS = (None, b"document", b"empty", b"frame", b"iframe")
+
 
 def is_beforehand(request: Request) -> bool:
     """The browser fetches what its visitor may want next: a prefetch or a prerendering is no wish of his."""
     return any(request.head.get(name) is not None for name in _PURPOSES)
+
+
+def is_page_load(request: Request) -> bool:
+    """A page is opened, in a tab or in a frame; not an image or script of some page.
+
+    Browsers that do not say are believed, and so are scripts, whose requests cannot come from other sites.
+    """
+    return request.head.get(b"sec-fetch-dest") in _PAGE_LOADS
 
 
 def is_own_navigation(request: Request) -> bool:

@@ -120,6 +120,7 @@ class Conversation:
             now=self.now,
             random=self.random,
             lifetime=FLOW_LIFETIME,
+            own_host=True,
         )
 
     @cached_property
@@ -132,6 +133,7 @@ class Conversation:
             now=self.now,
             random=self.random,
             lifetime=ROUND_SECONDS,
+            own_host=True,
         )
 
     @cached_property

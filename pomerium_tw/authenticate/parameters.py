@@ -6,6 +6,8 @@ IDP_ID = "pomerium_idp_id"
 SESSION_ENCRYPTED = "pomerium_session_encrypted"
 FLOW = "pomerium_flow"
 """Id of the route host's half of the sign-in: the browser that began holds a cookie of this id."""
+STARTED = "pomerium_started"
+"""When the browser was sent off to sign in, in milliseconds since the epoch."""
 SIGN_OUT_SESSION = "pomerium_sign_out_session"
 """The session that a route host's visitor wants to end, sealed: a link made for another cannot end his."""
 

@@ -12,12 +12,13 @@ from ..identity import ProviderError, ProviderIdentity
 from ..model import Reply, Request, redirect
 from ..pages import OwnRequest, forward_reply, texts
 from ..session import SINGLE_USE_SECONDS, Flow, FlowError
+from .browser import is_page_load
 from .faults import RefusedError, provider_refusal, store_refusal, unreferred
 from .hand_over import HandOver, handle_for
 from .page import NO_STORE, ConversationPage
 from .rounds import next_round
-from .sessions import begin_session, end_older, session_id_of
-from .sign_in import sign_in_start, signed_in
+from .sessions import begin_session, end_sessions, sessions_beside
+from .sign_in import sign_in_start
 from .state import SignInState, StateError
 
 log = Logger("pomerium.authenticate")
@@ -36,19 +37,24 @@ class ProviderCallbackPage(ConversationPage):
 
     async def answer(self, request: OwnRequest) -> Reply:
         c = self.conversation
+        if not is_page_load(request.incoming):
+            raise RefusedError(texts.sign_in_not_ours(), "the callback is no page that is opened")
         state_text = request.parameter("state")
         state = self._state(state_text)
         restart = state.redirect_uri
         flow = self._flow(request.incoming, state)
+        # Before anything is spent: who is refused here may come again.
+        counted = next_round(request.incoming, restart, state.issued_at, c)
         try:
             await c.store.acquire_lease(f"login/{flow.id}", SINGLE_USE_SECONDS)
         except LeaseTaken as error:
             raise RefusedError(texts.sign_in_already_used(restart), "the state was used before") from error
         identity = await self._complete(request, state_text, state, flow)
         try:
-            return await self._signed_in(request.incoming, identity, state, flow)
+            reply = await self._signed_in(request.incoming, identity, state, flow)
         except StoreError as error:
             raise store_refusal(error, restart) from error
+        return reply.with_headers(counted)
 
     def _state(self, text: str) -> SignInState:
         c = self.conversation
@@ -90,13 +96,9 @@ class ProviderCallbackPage(ConversationPage):
         self, request: Request, identity: ProviderIdentity, state: SignInState, flow: Flow
     ) -> Reply:
         c = self.conversation
-        counted = next_round(request, state.redirect_uri, c)
-        before = signed_in(request, "", c)
-        session = await begin_session(c, identity, state.idp_id, flow)
-        # This browser now signs out of the new session only: older ones would outlive that. Of another tab
-        # that came back a moment ago, it may not have the cookie yet.
-        tabs = [session_id_of(other) for other in c.login_flows.held(request.head.cookie)]
-        await end_older(c, session, [before.session_id, *tabs] if before is not None else tabs)
+        beside, replaced = sessions_beside(request, identity.user_id, state, flow, c)
+        session = await begin_session(c, identity, state.idp_id, flow, beside)
+        await end_sessions(c, replaced)
         log.info(
             "{user} signed in with {provider}",
             user=session.user_id,
@@ -108,7 +110,6 @@ class ProviderCallbackPage(ConversationPage):
         headers = (
             (b"Set-Cookie", c.cookies.authenticate(own)),
             (b"Set-Cookie", c.login_flows.end(state.flow_id)),
-            (b"Set-Cookie", counted),
             *cookies,
         )
         if request.method == "POST":

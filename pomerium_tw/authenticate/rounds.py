@@ -19,11 +19,15 @@ MAX_ROUND_PAGES = 8
 _ID = "rounds"
 
 
-def next_round(request: Request, page: str, conversation: Conversation) -> bytes:
-    """Set-Cookie of the authenticate host that counts one more time. Raises RefusedError after the last one.
+def next_round(
+    request: Request, page: str, started: float, conversation: Conversation
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The cookie of the authenticate host that counts one more time. Raises RefusedError after the last one.
 
     What a route's host sets, it may be that the browser does not keep: only here is anything known of it.
-    Counted by page, so that many tabs may come at once.
+    Counted by page, so that many tabs may come at once. ``started``: when the browser was sent off, in
+    seconds since the epoch. Was that not after the last count, then it does not come back: that is another
+    tab of the page.
     """
     rounds = conversation.rounds
     try:
@@ -31,13 +35,17 @@ def next_round(request: Request, page: str, conversation: Conversation) -> bytes
     except FlowError:
         pages = []
     name = encode(sha256(page.encode()).digest()[:6])
-    if pages.count(name) >= MAX_ROUNDS:
+    times = [int(when or 0) for each, _dot, when in (entry.partition(".") for entry in pages) if each == name]
+    if times and int(started * 1000) <= max(times):
+        return ()
+    if len(times) >= MAX_ROUNDS:
         reason = f"the browser came back {MAX_ROUNDS} times without a session"
         forgotten = (b"Set-Cookie", forget_rounds(conversation))
         raise RefusedError(texts.session_not_kept(page), reason, (forgotten,))
-    flow = Flow(_ID, {"pages": " ".join([*pages, name][-MAX_ROUND_PAGES:])})
+    counted = f"{name}.{int(conversation.now() * 1000)}"
+    flow = Flow(_ID, {"pages": " ".join([*pages, counted][-MAX_ROUND_PAGES:])})
     # The provider's answer may be a form that its page sends here: only such a cookie comes with it.
-    return rounds.begin(flow, cross_site_post=request.method == "POST")
+    return ((b"Set-Cookie", rounds.begin(flow, cross_site_post=request.method == "POST")),)
 
 
 def forget_rounds(conversation: Conversation) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -9,14 +10,26 @@ from twisted.logger import Logger
 
 from ..databroker import DIRECTORY_USER, SESSION, Record, RecordNotFound
 from ..identity import Capability, IIdentityProvider, ProviderError, ProviderIdentity, Tokens
-from ..model import Secret, Session, flatten_claims
-from ..session import Flow, SignIn, directory_record, open_tokens, session_of, sign_in_records
+from ..model import Request, Secret, Session, flatten_claims
+from ..session import (
+    Flow,
+    SignIn,
+    beside_of,
+    directory_record,
+    open_tokens,
+    session_of,
+    sign_in_records,
+)
 from ..token import encode
 from .conversation import Conversation
+from .sign_in import signed_in
+from .state import SignInState
 
 log = Logger("pomerium.authenticate")
 
 SESSION_ID_BYTES = 16
+MAX_BROWSER_SESSIONS = 32
+"""Sessions of one browser that end together when its visitor signs out."""
 REVOKE_SECONDS = 3.0
 """Seconds that signing out waits for the provider to forget the tokens, and as many for its sign-out
 address."""
@@ -32,9 +45,16 @@ def session_id_of(flow: Flow) -> str:
 
 
 async def begin_session(
-    conversation: Conversation, identity: ProviderIdentity, idp_id: str, flow: Flow
+    conversation: Conversation,
+    identity: ProviderIdentity,
+    idp_id: str,
+    flow: Flow,
+    beside: Iterable[str] = (),
 ) -> Session:
-    """Stores the user, his groups and the new session. Raises StoreError."""
+    """Stores the user, his groups and the new session. Raises StoreError.
+
+    ``beside``: sessions that end with it.
+    """
     c = conversation
     now = c.now()
     sign_in = SignIn(
@@ -49,6 +69,7 @@ async def begin_session(
         expires_at=now + c.cookies.expire,
         audience=(c.authenticate_host,),
         groups=identity.groups,
+        beside=tuple(beside),
     )
     try:
         known = await c.store.get(DIRECTORY_USER, identity.user_id)
@@ -62,30 +83,72 @@ async def begin_session(
     return session_of(written.records[-1])
 
 
-async def end_session(conversation: Conversation, session_id: str) -> Record | None:
-    """Deletes the session everywhere; its record as it was, or None when it had ended already.
+async def end_sessions(conversation: Conversation, session_ids: Iterable[str]) -> list[Record]:
+    """Deletes the sessions everywhere, all at once; the records, as they were, of those that lived.
 
     Raises StoreError.
     """
     c = conversation
-    try:
-        record = await c.store.get(SESSION, session_id)
-    except RecordNotFound:
-        return None
-    written = await c.store.put([record.deletion(c.now())])
-    await c.mirror.wait_for(written.record_version)
-    return record
-
-
-async def end_older(conversation: Conversation, session: Session, session_ids: Iterable[str]) -> None:
-    """Ends those of a browser's sessions that began before ``session``, which the browser has now.
-
-    Of several that begin at once, each ends the older ones: one is left. Raises StoreError.
-    """
+    records = []
     for session_id in session_ids:
+        try:
+            records.append(await c.store.get(SESSION, session_id))
+        except RecordNotFound:
+            continue
+    if records:
+        written = await c.store.put([record.deletion(c.now()) for record in records])
+        await c.mirror.wait_for(written.record_version)
+    return records
+
+
+def with_beside(conversation: Conversation, session_ids: Iterable[str]) -> list[str]:
+    """These sessions of one browser, first, and those that stand beside them; "" is none.
+
+    Raises StoreUnavailable.
+    """
+    found: dict[str, None] = {}
+    waiting = deque(session_ids)
+    while waiting and len(found) < MAX_BROWSER_SESSIONS:
+        session_id = waiting.popleft()
+        if not session_id or session_id in found:
+            continue
+        found[session_id] = None
         record = conversation.mirror.get(SESSION, session_id)
-        if record is not None and record.version < session.version:
-            await end_session(conversation, session_id)
+        if record is not None:
+            waiting.extend(beside_of(record))
+    return list(found)
+
+
+def sessions_beside(
+    request: Request, user_id: str, state: SignInState, flow: Flow, conversation: Conversation
+) -> tuple[list[str], list[str]]:
+    """Other sessions of a browser that comes back from the provider: those to stand beside its new one, in
+    each of which a page may be at work, and those that the new one replaces (SE-01).
+
+    Raises StoreUnavailable.
+    """
+    c = conversation
+    # Of another tab that comes back at this moment, the browser may not have the cookie yet.
+    tabs = [session_id_of(each) for each in c.login_flows.held(request.head.cookie) if each.id != flow.id]
+    before = signed_in(request, "", c)
+    own = session_id_of(flow)
+    _own, *others = with_beside(c, [own, before.session_id if before is not None else "", *tabs])
+    replaced = [each for each in others if each not in tabs and _is_replaced(each, user_id, state, c)]
+    return [each for each in others if each not in replaced], replaced
+
+
+def _is_replaced(session_id: str, user_id: str, state: SignInState, conversation: Conversation) -> bool:
+    """It began before this sign-in did, or is another user's; not so where another provider keeps it."""
+    c = conversation
+    record = c.mirror.get(SESSION, session_id)
+    try:
+        session = session_of(record) if record is not None else None
+    except (KeyError, TypeError, ValueError):
+        session = None
+    if session is None or session.idp_id not in c.providers:
+        return True  # it is over, or nobody can use it
+    older = session.issued_at < state.issued_at
+    return session.idp_id == state.idp_id and (older or session.user_id != user_id)
 
 
 async def leave_provider(conversation: Conversation, record: Record, post_logout_redirect: str) -> str | None:

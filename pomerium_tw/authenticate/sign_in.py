@@ -23,8 +23,8 @@ from .conversation import Conversation
 from .faults import RefusedError, provider_refusal, signature_refusal, unreferred
 from .hand_over import HandOver
 from .page import NO_STORE, ConversationPage
-from .parameters import FLOW, IDP_ID, REDIRECT_URI
-from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, host_of
+from .parameters import FLOW, IDP_ID, REDIRECT_URI, STARTED
+from .redirect_uri import MAX_REDIRECT_CHARACTERS, host_of
 from .rounds import next_round
 from .state import SignInState
 
@@ -43,6 +43,8 @@ class SignInRequest:
     idp_id: str
     route_flow_id: str
     """"" where the route's host shares the cookie of the domain."""
+    started: float
+    """When the browser was sent here, in seconds since the epoch."""
 
 
 def read_sign_in_request(request: Request, conversation: Conversation) -> SignInRequest:
@@ -54,10 +56,15 @@ def read_sign_in_request(request: Request, conversation: Conversation) -> SignIn
         query = conversation.urls.verify(request.url)
     except SignatureError as error:
         raise signature_refusal(error, request) from error
-    asked = SignInRequest(query.get(REDIRECT_URI, ""), query.get(IDP_ID, ""), query.get(FLOW, ""))
     try:
+        asked = SignInRequest(
+            query.get(REDIRECT_URI, ""),
+            query.get(IDP_ID, ""),
+            query.get(FLOW, ""),
+            int(query[STARTED]) / 1000 if STARTED in query else conversation.now(),
+        )
         authority = conversation.destinations.authority(asked.redirect_uri)
-    except RedirectError as error:
+    except ValueError as error:
         raise RefusedError(texts.link_not_valid(), str(error)) from error
     shared = conversation.cookies.covers(host_of(authority))
     complete = shared or _FLOW_ID.fullmatch(asked.route_flow_id)
@@ -76,10 +83,10 @@ class SignInPage(ConversationPage):
             return unreferred(unauthenticated_reply(incoming))
         identity = signed_in(incoming, asked.idp_id, self.conversation)
         if identity is not None and identity.named is not None:
-            counted = next_round(incoming, asked.redirect_uri, self.conversation)
+            counted = next_round(incoming, asked.redirect_uri, asked.started, self.conversation)
             hand_over = HandOver(identity.named, asked.redirect_uri, asked.route_flow_id)
             location, cookies = hand_over.step(self.conversation)
-            return redirect(location, headers=(*cookies, (b"Set-Cookie", counted), NO_STORE))
+            return redirect(location, headers=(*cookies, *counted, NO_STORE))
         provider = self.conversation.providers.get(asked.idp_id)
         if provider is None:
             reason = f"no provider has the id {asked.idp_id!r}: are proxy and authenticate configured alike?"
@@ -107,7 +114,7 @@ async def begin_sign_in(
         c.login_flows.new_id(),
         {"nonce": encode(c.random(NONCE_BYTES)), "verifier": encode(c.random(VERIFIER_BYTES))},
     )
-    state = SignInState(flow.id, asked.redirect_uri, asked.idp_id, int(c.now()), asked.route_flow_id)
+    state = SignInState(flow.id, asked.redirect_uri, asked.idp_id, c.now(), asked.route_flow_id)
     start = sign_in_start(flow, state.seal(c.keys.state, c.authenticate_host), c)
     try:
         beginning = await provider.begin(start)

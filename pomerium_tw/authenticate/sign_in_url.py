@@ -10,7 +10,7 @@ from ..pages import handler_reply, texts
 from ..session import Flow
 from .conversation import Conversation
 from .destinations import ANYBODYS
-from .parameters import FLOW, IDP_ID, REDIRECT_URI, SIGN_IN_PATH
+from .parameters import FLOW, IDP_ID, REDIRECT_URI, SIGN_IN_PATH, STARTED
 from .redirect_uri import MAX_REDIRECT_CHARACTERS, RedirectError, host_of, redirect_authority
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -47,7 +47,7 @@ class SignInLinks:
         authority = redirect_authority(destination)
         if authority not in c.destinations:
             return None
-        parameters = {REDIRECT_URI: destination, IDP_ID: idp_id}
+        parameters = {REDIRECT_URI: destination, IDP_ID: idp_id, STARTED: str(int(c.now() * 1000))}
         headers = [(b"Cache-Control", b"no-store")]
         # The cookie of the domain is the authenticate host's to set: nothing comes back here to be bound.
         if not c.cookies.covers(host_of(authority)):

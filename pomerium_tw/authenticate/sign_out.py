@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from ..model import ANONYMOUS, Identity, Reply, redirect
 from ..pages import Form, Link, OwnRequest, confirm_sign_out, forward_reply, texts
 from ..token import SealError, SignatureError
@@ -17,7 +19,7 @@ from .page import NO_STORE, ConversationPage
 from .parameters import REDIRECT_URI, SIGN_OUT_PATH, SIGN_OUT_SESSION, SIGNED_OUT_PATH
 from .redirect_uri import RedirectError, redirect_authority
 from .rounds import forget_rounds
-from .sessions import end_session, leave_provider
+from .sessions import end_sessions, leave_provider, with_beside
 from .sign_in import signed_in
 
 _CONTEXT = b"sign-out"
@@ -49,7 +51,7 @@ class SignOutPage(ConversationPage):
                 raise RefusedError(
                     texts.bad_request("This form was sent from another site."), "cross-site sign-out"
                 )
-            sessions = (self._named(request.parameter(SIGN_OUT_SESSION)), own)
+            sessions = (own, self._named(request.parameter(SIGN_OUT_SESSION)))
             return await self._sign_out(sessions, c.signout_redirect_url, posted=True)
         query = self._verified(request)
         if query is None:
@@ -58,9 +60,9 @@ class SignOutPage(ConversationPage):
             return _ask(identity or ANONYMOUS, incoming.authority)
         sealed = query.get(SIGN_OUT_SESSION, "")
         named = self._named(sealed)
-        if (own and named != own) or is_beforehand(incoming):
+        if (own and not self._in_one_browser(own, named)) or is_beforehand(incoming):
             return _ask(identity or ANONYMOUS, incoming.authority, sealed)
-        return await self._sign_out((named,), query.get(REDIRECT_URI, ""))
+        return await self._sign_out((own, named), query.get(REDIRECT_URI, ""))
 
     def _verified(self, request: OwnRequest) -> dict[str, str] | None:
         """The parameters of a signed link; None for a bare one, or one that is merely old.
@@ -87,15 +89,17 @@ class SignOutPage(ConversationPage):
         except SealError:
             return ""
 
+    def _in_one_browser(self, own: str, named: str) -> bool:
+        c = self.conversation
+        return named in with_beside(c, (own,)) or own in with_beside(c, (named,))
+
     async def _sign_out(self, session_ids: Iterable[str], wanted: str, *, posted: bool = False) -> Reply:
-        """Ends each of the sessions; "" is none."""
+        """Ends each of the sessions, and all of their browser; "" is none."""
         c = self.conversation
         landing = wanted or c.authenticate_url + SIGNED_OUT_PATH
-        ended = [await end_session(c, session_id) for session_id in session_ids if session_id]
-        elsewhere = None
-        for record in ended:
-            if record is not None:
-                elsewhere = await leave_provider(c, record, landing) or elsewhere
+        ended = await end_sessions(c, with_beside(c, session_ids))
+        left = [Deferred.fromCoroutine(leave_provider(c, record, landing)) for record in ended]
+        elsewhere = next(filter(None, await gatherResults(left)), None)
         cleared = ((b"Set-Cookie", c.cookies.clear_authenticate()), (b"Set-Cookie", forget_rounds(c)))
         if posted:
             return forward_reply(elsewhere or landing, headers=cleared)

@@ -22,7 +22,7 @@ class SignInState:
     flow_id: str
     redirect_uri: str
     idp_id: str
-    issued_at: int
+    issued_at: float
     """Seconds since the epoch."""
     route_flow_id: str
 

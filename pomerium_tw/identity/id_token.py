@@ -18,6 +18,7 @@ from .jwks import Jwk, ProviderKeys
 LEEWAY = 60
 """Seconds by which the provider's clock may differ from ours."""
 MAX_ID_TOKEN_CHARACTERS = 64 * 1024
+"""A longer id token is refused."""
 MAX_TIME = 2**53
 """Seconds from the epoch that a time may be: a longer number is none."""
 

@@ -28,7 +28,7 @@ from .route import DEFAULT_PORTS, DirectResponse, HeaderRewrite, Redirect, Route
 from .secret import Secret
 from .spelling import MAX_MARKS, ascii_domain, nfc
 from .template import HEADER_REFERENCE, REFERENCES, Reference, Template, is_known, plain_pieces
-from .wildcard import in_one_domain
+from .wildcard import fixed_end, in_one_domain, open_to_anybody
 
 __all__ = [
     "ANONYMOUS",
@@ -71,10 +71,12 @@ __all__ = [
     "ascii_domain",
     "believable_email",
     "canonical_ipv6",
+    "fixed_end",
     "flatten_claims",
     "in_one_domain",
     "is_known",
     "nfc",
+    "open_to_anybody",
     "plain_pieces",
     "redirect",
     "reserved",

@@ -18,6 +18,7 @@ from .handle import HandleCodec, HandleError, SessionHandle
 from .identities import Identities
 from .records import (
     SignIn,
+    beside_of,
     directory_record,
     open_tokens,
     seal_tokens,
@@ -43,6 +44,7 @@ __all__ = [
     "SessionHandle",
     "SessionTokens",
     "SignIn",
+    "beside_of",
     "cookie_values",
     "directory_record",
     "open_tokens",

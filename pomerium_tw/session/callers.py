@@ -33,6 +33,8 @@ class CallerRecords:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self.asked: set[Key] = set()
+        self.reading: Record | None = None
+        """The record that was read last: where one cannot be read, that one."""
 
     def identity(self, session_id: str) -> Identity | None:
         """None without a session, or where the session that is impersonated is missing.
@@ -66,7 +68,7 @@ class CallerRecords:
         record = self._get(DIRECTORY_USER, user_id)
         if record is None:
             return None
-        email = text_of(record.data, "email") if "email" in record.data else None
+        email = None if record.data.get("email") is None else text_of(record.data, "email")
         groups = [self._group(group_id) for group_id in texts_of(record.data, "group_ids")]
         return DirectoryUser(user_id, email, tuple(groups))
 
@@ -77,6 +79,7 @@ class CallerRecords:
     def _devices(self, session: Record) -> Mapping[str, Device]:
         if "device_credentials" not in session.data:
             return NO_DEVICES
+        self.reading = session
         devices = {}
         for kind, credential_id in device_credentials(session).items():
             credential = self._get(DEVICE_CREDENTIAL, credential_id)
@@ -94,4 +97,5 @@ class CallerRecords:
 
     def _get(self, record_type: str, record_id: str) -> Record | None:
         self.asked.add((record_type, record_id))
-        return self._mirror.get(record_type, record_id)
+        self.reading = self._mirror.get(record_type, record_id)
+        return self.reading

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..token import Sealer, SealError, encode
-from .cookies import FLOW_SUFFIX, cookie_values
+from .cookies import FLOW_SUFFIX, HOST_PREFIX, cookie_values
 
 FLOW_LIFETIME = 300
 """Seconds that a sign-in may take."""
@@ -56,9 +56,17 @@ class FlowCookies:
         now: Callable[[], float],
         random: Callable[[int], bytes],
         lifetime: int = FLOW_LIFETIME,
+        own_host: bool = False,
     ) -> None:
-        """``now`` and ``lifetime`` are in seconds; ``random`` answers that many random bytes."""
+        """``now`` and ``lifetime`` are in seconds; ``random`` answers that many random bytes.
+
+        ``own_host``: cookies that no sibling host can plant; browsers send such to all paths (RFC 6265bis
+        §4.1.3.2), and ``path`` tells them apart by the seal alone.
+        """
         self._sealer = sealer
+        self._context = path.encode()
+        if own_host:
+            cookie_name, path = HOST_PREFIX + cookie_name, "/"
         self._prefix = cookie_name + FLOW_SUFFIX
         self._names = re.compile(rf"(?:^|;)[ \t]*{re.escape(self._prefix)}([A-Za-z0-9_-]{{22}})=".encode())
         self._path = path
@@ -73,7 +81,7 @@ class FlowCookies:
     def begin(self, flow: Flow, *, cross_site_post: bool = False) -> bytes:
         """Set-Cookie that gives the browser its half. ``cross_site_post``: the provider answers by POST."""
         plain = json.dumps({"t": int(self._now()), **flow.values}).encode()
-        value = self._sealer.seal(plain, self._path.encode(), flow.id.encode())
+        value = self._sealer.seal(plain, self._context, flow.id.encode())
         same_site = "None" if cross_site_post else "Lax"
         return (
             f"{self._prefix}{flow.id}={value}; Path={self._path}; Max-Age={self._lifetime}; "
@@ -84,7 +92,7 @@ class FlowCookies:
         """The flow that this browser began. Raises FlowError when it did not, or too long ago."""
         for value in cookie_values(cookie, self._prefix + flow_id):
             try:
-                values = json.loads(self._sealer.open(value, self._path.encode(), flow_id.encode()))
+                values = json.loads(self._sealer.open(value, self._context, flow_id.encode()))
             except (SealError, ValueError):
                 continue
             if self._now() - int(values.pop("t")) > self._lifetime:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from ..databroker import Mirror, Record, StoreUnavailable
+from ..databroker import SESSION, USER, Mirror, Record, StoreUnavailable
 from ..model import ANONYMOUS, Head, Identity
 from .callers import CallerRecords, Key
 from .cookies import cookie_values
@@ -20,6 +20,9 @@ MAX_REMEMBERED_HANDLES = 50_000
 """Handles whose signature was found good. Only handles that we issued get in: one costs a sign-in."""
 FRESH_HANDLE_SECONDS = 60.0
 """Age up to which a handle may be ahead of the mirror; an older one that is not known is simply not known."""
+
+MAX_TOLD_RECORDS = 1000
+"""Records that cannot be read of which it is remembered that the log was told."""
 
 _Known = tuple[Identity, int, float, str, str]
 """Who a header block names: caller, version of what is known, end, and what was asked: cookie, provider."""
@@ -44,6 +47,8 @@ class Identities:
         self._made_of: dict[Key, str | set[str]] = {}
         """The other way round: record → the session that it concerns, or the several. Most concern one, and
         a set for each would be a sixth of what a session takes."""
+        self._told: OrderedDict[tuple[str, str, int], None] = OrderedDict()
+        """Type, id and version of records of which the log was told that they cannot be read."""
         self._version = 0
         """Counts the changes of callers that were seen."""
         self._listeners: list[Callable[[str], None]] = []
@@ -152,8 +157,8 @@ class Identities:
         records = CallerRecords(self._mirror)
         try:
             identity = records.identity(session_id)
-        except (KeyError, TypeError, ValueError):
-            log.failure("session record {id} is unreadable: it counts as no session", id=session_id)
+        except (KeyError, TypeError, ValueError) as error:
+            self._unreadable(records.reading, error)
             return None
         if identity is not None:
             asked = tuple(records.asked)
@@ -161,6 +166,23 @@ class Identities:
             for key in asked:
                 self._concern(key, session_id)
         return identity
+
+    def _unreadable(self, record: Record | None, error: Exception) -> None:
+        """Raises StoreUnavailable unless the record is one that a new sign-in writes anew (SE-14)."""
+        assert record is not None  # noqa: S101 - what is not there is not read
+        key = (record.type, record.id, record.version)
+        if key not in self._told:
+            self._told[key] = None
+            if len(self._told) > MAX_TOLD_RECORDS:
+                self._told.popitem(last=False)
+            log.error(
+                "record {id} of type {type} cannot be read: {reason}",
+                id=record.id,
+                type=record.type,
+                reason=repr(error),
+            )
+        if record.type not in (SESSION, USER):
+            raise StoreUnavailable(f"record {record.id!r} of type {record.type} cannot be read")
 
     def _concern(self, key: Key, session_id: str) -> None:
         others = self._made_of.setdefault(key, session_id)

@@ -34,6 +34,8 @@ class SignIn:
     audience: tuple[str, ...]
     groups: tuple[str, ...] | None = None
     """Ids of the groups that the provider named; None where it says nothing of groups."""
+    beside: tuple[str, ...] = ()
+    """Ids of other sessions of the same browser, which end with this one when its visitor signs out."""
 
 
 def sign_in_records(sign_in: SignIn, sealer: Sealer) -> tuple[Record, Record]:
@@ -51,6 +53,8 @@ def sign_in_records(sign_in: SignIn, sealer: Sealer) -> tuple[Record, Record]:
         "claims": claims,
         "tokens": seal_tokens(sign_in.tokens, sealer, sign_in.session_id),
     }
+    if sign_in.beside:
+        session["beside"] = list(sign_in.beside)
     return Record.new(USER, sign_in.user_id, user), Record.new(SESSION, sign_in.session_id, session)
 
 
@@ -129,6 +133,14 @@ def session_of(record: Record) -> Session:
     )
 
 
+def beside_of(record: Record) -> tuple[str, ...]:
+    """Ids of the sessions that end with this one; none if they cannot be read: signing out must work."""
+    try:
+        return texts_of(record.data, "beside")
+    except TypeError:
+        return ()
+
+
 def device_credentials(session: Record) -> dict[str, str]:
     """Device type → id of the session's first credential of that type (spec/identity §6.4).
 
@@ -154,12 +166,17 @@ def user_of(record: Record) -> User:
 
 
 # Others may write records too. What is not of its field's kind is not made fit: of a text, groups would
-# become letters, and no time is ever past "nan".
+# become letters, and no time is ever past "nan". Where a field may be absent, null says that it is.
 
 
 def text_of(data: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    """A text of a record. Raises TypeError for another kind, KeyError if absent without a ``default``."""
-    value = data[name] if default is None else data.get(name, default)
+    """A text of a record; ``default``, if there is one, for none.
+
+    Raises TypeError for another kind, KeyError if absent without a ``default``.
+    """
+    value = data[name] if default is None else data.get(name)
+    if value is None and default is not None:
+        return default
     if not isinstance(value, str):
         raise TypeError(f"{name} of a record is no text")
     return value
@@ -191,14 +208,18 @@ def number_of(data: Mapping[str, Any], name: str) -> float:
 
 
 def _list_of(data: Mapping[str, Any], name: str) -> Sequence[Any]:
-    values = data.get(name, ())
+    values = data.get(name)
+    if values is None:
+        return ()
     if not isinstance(values, _LISTS):
         raise TypeError(f"{name} of a record is no list")
     return values
 
 
 def _claims(data: Mapping[str, Any]) -> Claims:
-    stored = data.get("claims", NO_CLAIMS)
+    stored = data.get("claims")
+    if stored is None:
+        return NO_CLAIMS
     if not isinstance(stored, Mapping):
         raise TypeError("claims of a record are no object")
     return _StoredClaims(stored)

@@ -165,6 +165,7 @@ async def go_round(world: World, browser: Browser, url: str) -> tuple[int, str]:
     """How often the browser came back to ``url``, and the page that it saw in the end."""
     rounds, step = 0, url
     for _ in range(30):
+        world.clock.advance(0.05)
         answer = await browser.get(step)
         if answer.status != 302:
             return rounds, answer.body
@@ -207,6 +208,70 @@ async def test_rounds_are_those_of_one_page_within_a_minute(world: World) -> Non
         assert (await browser.get((await browser.get(APP + "/0")).location)).status == 302
 
 
+@pytest.mark.parametrize("domain", ["", "example.com"])
+@ensureDeferred
+async def test_many_tabs_of_one_page_come_back_at_once(world: World, browser: Browser, domain: str) -> None:
+    """Each was sent off before the first had its session: none of them comes back without one."""
+    world.cookies = CookieSettings(domain=domain)
+    world.rebuild()
+    waiting = [world.op.authorize(await browser.to_provider(APP + "/")) for _ in range(3 * MAX_ROUNDS)]
+    for back in waiting:
+        world.clock.advance(5)
+        assert (await browser.walk(back)).body.startswith("alice")
+
+
+@ensureDeferred
+async def test_many_tabs_of_one_page_are_handed_the_session_at_once(world: World, browser: Browser) -> None:
+    await browser.sign_in("https://b.example.com/")
+    world.clock.advance(0.1)
+    links = [(await browser.get(APP + "/")).location for _ in range(3 * MAX_ROUNDS)]
+    for link in links:
+        world.clock.advance(0.1)
+        assert (await browser.walk(link)).body.startswith("alice")
+
+
+@ensureDeferred
+async def test_a_callback_that_is_refused_for_its_rounds_spends_nothing(world: World) -> None:
+    browser = Browser(world, refused="__Host-_pomerium", also_refused="__Host-_pomerium_authenticate")
+    for _ in range(MAX_ROUNDS):
+        world.clock.advance(1)
+        back = world.op.authorize(await browser.to_provider(APP + "/"))
+        assert (await browser.get(back)).status == 302
+    world.clock.advance(1)
+    back = world.op.authorize(await browser.to_provider(APP + "/"))
+    assert (await browser.get(back)).status == 400
+    assert world.op.count("/token") == MAX_ROUNDS == len(world.session_ids())
+    assert (await browser.get(back)).status == 302, "the same answer is still good"
+
+
+@ensureDeferred
+async def test_a_count_that_a_sibling_host_plants_is_not_read(world: World, browser: Browser) -> None:
+    mallory = Browser(world, refused="__Host-_pomerium")
+    await go_round(world, mallory, APP + "/1")
+    for (_host, _path, name), value in mallory.jar.items():
+        browser.jar[(".example.com", "/", name.removeprefix("__Host-"))] = value
+    for _ in range(MAX_ROUNDS):
+        browser.jar.pop(("app.example.com", "/", "__Host-_pomerium"), None)
+        world.clock.advance(1)
+        at = await browser.walk(APP + "/1")
+        answer = await browser.walk(world.op.authorize(at.location)) if at.status == 302 else at
+        assert answer.status == 200
+
+
+@ensureDeferred
+async def test_a_link_of_a_proxy_that_says_no_time_is_counted(world: World, browser: Browser) -> None:
+    await browser.sign_in("https://b.example.com/")
+    parameters = {"pomerium_redirect_uri": APP + "/", "pomerium_idp_id": world.idp_id}
+    link = world.conversation.urls.sign(
+        AUTH + "/.pomerium/sign_in", {**parameters, "pomerium_flow": "A" * 22}
+    )
+    statuses = []
+    for _ in range(MAX_ROUNDS + 1):
+        world.clock.advance(1)
+        statuses.append((await browser.get(link)).status)
+    assert statuses == [302] * MAX_ROUNDS + [400]
+
+
 @ensureDeferred
 async def test_pages_that_name_a_code_or_session_tell_no_other_their_address(
     world: World, browser: Browser
@@ -230,6 +295,8 @@ async def test_rounds_are_counted_where_the_provider_answers_by_post(world: Worl
     world.providers[world.idp_id] = provider
     good = world.op.authorize(await browser.to_provider(APP + "/"))
     answer = await browser.post(AUTH + "/oauth2/callback", query_of(good), origin=world.op.issuer)
-    [counted] = [cookie for cookie in answer.set_cookies if cookie.startswith("_pomerium_flow_rounds=")]
+    [counted] = [
+        cookie for cookie in answer.set_cookies if cookie.startswith("__Host-_pomerium_flow_rounds=")
+    ]
     assert "; SameSite=None" in counted
     assert answer.headers.getRawHeaders("referrer-policy") == ["no-referrer"]

@@ -8,8 +8,13 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
 
-from pomerium_tw.authenticate.sessions import begin_session, end_older, end_session
-from pomerium_tw.databroker import DIRECTORY_USER, SESSION, USER, Mirror
+from pomerium_tw.authenticate.sessions import (
+    MAX_BROWSER_SESSIONS,
+    begin_session,
+    end_sessions,
+    with_beside,
+)
+from pomerium_tw.databroker import DIRECTORY_USER, SESSION, USER, Mirror, Record
 from pomerium_tw.identity import ProviderIdentity
 from pomerium_tw.session import Flow
 
@@ -29,9 +34,9 @@ async def test_beginning_and_ending_wait_until_this_process_sees_it(world: World
     await late.start()
     session = await beginning
     assert late.get(SESSION, session.id) is not None
-    await end_session(conversation, session.id)
-    assert late.get(SESSION, session.id) is None
-    assert await end_session(conversation, session.id) is None
+    [ended] = await end_sessions(conversation, [session.id, "unknown"])
+    assert ended.id == session.id and late.get(SESSION, session.id) is None
+    assert await end_sessions(conversation, [session.id]) == []
     late.stop()
 
 
@@ -45,15 +50,29 @@ async def test_every_session_has_an_id_of_its_own(world: World) -> None:
     assert len(ids) == 5 and all(len(session_id) == 22 for session_id in ids)
 
 
-@pytest.mark.parametrize("late", [0, 1, 2])
 @ensureDeferred
-async def test_of_sessions_that_begin_at_once_the_last_one_is_left(world: World, late: int) -> None:
+async def test_sessions_beside_one_are_found_through_others_and_are_bounded(world: World) -> None:
+    c, before = world.conversation, ""
+    ids = []
+    for number in range(MAX_BROWSER_SESSIONS + 3):
+        beside = (before, "not yet begun") if before else ()
+        session = await begin_session(c, ProviderIdentity("alice"), "idp", flow(str(number)), beside)
+        ids.append(before := session.id)
+    assert with_beside(c, ["", ids[2]]) == [ids[2], ids[1], "not yet begun", ids[0]]
+    assert with_beside(c, ["unknown", "unknown"]) == ["unknown"]
+    newest = with_beside(c, [ids[-1]])
+    assert len(newest) == MAX_BROWSER_SESSIONS and newest[:2] == [ids[-1], ids[-2]]
+    assert ids[0] not in newest
+
+
+@pytest.mark.parametrize("odd", ["ab", None, 7, ["a", 5]])
+@ensureDeferred
+async def test_what_stands_beside_is_nothing_where_it_cannot_be_read(world: World, odd: object) -> None:
     c = world.conversation
-    begun = [await begin_session(c, ProviderIdentity("alice"), "idp", flow(str(n))) for n in range(3)]
-    ids = ["", "unknown", *(session.id for session in begun)]
-    for session in (*begun[late:], *begun[:late]):
-        await end_older(c, session, ids)
-    assert world.session_ids() == [begun[-1].id]
+    session = await begin_session(c, ProviderIdentity("alice"), "idp", flow(), ("other",))
+    record = await c.store.get(SESSION, session.id)
+    await c.store.put([Record.new(SESSION, session.id, {**record.data, "beside": odd})])
+    assert with_beside(c, [session.id]) == [session.id]
 
 
 @ensureDeferred

@@ -65,7 +65,7 @@ async def test_each_host_gets_a_cookie_that_is_good_for_it_alone(world: World, b
     answer = await browser.walk(OTHER + "/")
     assert answer.status == 200, "the authenticate host's session is handed over without asking again"
     assert world.op.count("/token") == 1 and len(world.session_ids()) == 1
-    names = sorted((host, name) for host, _, name in browser.jar if name != "_pomerium_flow_rounds")
+    names = sorted((host, name) for host, _, name in browser.jar if name != "__Host-_pomerium_flow_rounds")
     assert names == [
         ("app.example.com", "__Host-_pomerium"),
         ("auth.example.com", "__Host-_pomerium_authenticate"),
@@ -145,7 +145,8 @@ async def test_every_cookie_is_secure_http_only_and_host_only(world: World, brow
     for cookie in cookies:
         assert "; Secure" in cookie and "; HttpOnly" in cookie and "Domain" not in cookie
     paths = [cookie.partition("Path=")[2].partition(";")[0] for cookie in cookies]
-    assert sorted(set(paths)) == ["/", "/.pomerium/callback/", "/oauth2/callback"]
+    assert sorted(set(paths)) == ["/", "/.pomerium/callback/"]
+    assert [cookie[:7] == "__Host-" for cookie in cookies] == [path == "/" for path in paths]
 
 
 @ensureDeferred
@@ -154,18 +155,92 @@ async def test_the_session_id_is_new_at_every_sign_in_and_the_old_one_is_dead(
 ) -> None:
     await browser.sign_in(APP + "/")
     [old_id] = world.session_ids()
-    old_cookie = browser.cookie("app.example.com", "__Host-_pomerium")
-    await browser.get((await browser.get(APP + "/x")).url)
+    old = dict(browser.jar)
+    world.clock.advance(1)
+    await sign_in_anew(world, browser)
+    [new_id] = world.session_ids()
+    assert new_id != old_id
+    assert (await Browser(world, old).get(APP + "/")).status == 302
+
+
+async def sign_in_anew(world: World, browser: Browser, subject: str = "alice", away: float = 0.0) -> None:
+    """At another host, as one whose browser showed its session too late; ``away``: seconds before it did."""
+    cookie = ("auth.example.com", "/", "__Host-_pomerium_authenticate")
+    session = browser.jar.pop(cookie, "")
+    back = world.op.authorize(await browser.to_provider(OTHER + "/"), subject)
+    world.clock.advance(away)
+    browser.jar[cookie] = session
+    assert (await browser.walk(back)).status == 200
+
+
+@ensureDeferred
+async def test_the_session_of_another_user_is_dead_however_young(world: World, browser: Browser) -> None:
+    await browser.sign_in(APP + "/", "mallory")
+    [old_id] = world.session_ids()
+    await sign_in_anew(world, browser)
+    [new_id] = world.session_ids()
+    assert new_id != old_id and (await browser.get(OTHER + "/")).body.startswith("alice")
+
+
+@ensureDeferred
+async def test_all_that_an_older_session_stood_beside_is_dead_too(world: World, browser: Browser) -> None:
+    waiting = [world.op.authorize(await browser.to_provider(APP + f"/{tab}")) for tab in range(3)]
+    for back in waiting:
+        await browser.walk(back)
+    assert len(world.session_ids()) == 3
+    world.clock.advance(1)
+    await sign_in_anew(world, browser)
+    assert len(world.session_ids()) == 1
+
+
+@pytest.mark.parametrize("host", [APP, OTHER], ids=["older", "newer"])
+@ensureDeferred
+async def test_sessions_of_two_providers_live_side_by_side_until_the_visitor_signs_out(
+    world: World, browser: Browser, host: str
+) -> None:
+    first = world.idp_id
+    await browser.sign_in(APP + "/")
+    world.clock.advance(1)
+    world.idp_id, provider = world.build_provider(scopes=["openid"])
+    world.providers[world.idp_id] = provider
+    await browser.sign_in(OTHER + "/", "mallory")
+    assert len(world.session_ids()) == 2 and (await browser.get(OTHER + "/")).status == 200
+    world.idp_id = first
+    assert (await browser.get(APP + "/")).status == 200
+    answer = await browser.walk(host + "/.pomerium/sign_out", sec_fetch_site="same-origin")
+    assert answer.location.startswith(world.op.issuer) and world.session_ids() == []
+
+
+@ensureDeferred
+async def test_a_session_of_a_provider_that_is_gone_ends_at_the_next_sign_in(
+    world: World, browser: Browser
+) -> None:
+    await browser.sign_in(APP + "/")
+    del world.providers[world.idp_id]
     world.idp_id, provider = world.build_provider(scopes=["openid"])
     world.providers[world.idp_id] = provider
     await browser.sign_in(APP + "/")
-    [new_id] = world.session_ids()
-    assert new_id != old_id
-    assert old_cookie is not None
-    world.idp_id = ""
-    assert (
-        await Browser(world, {("app.example.com", "/", "__Host-_pomerium"): old_cookie}).get(APP + "/")
-    ).status == 302
+    assert len(world.session_ids()) == 1
+
+
+# --- several tabs
+
+
+@ensureDeferred
+async def test_tabs_that_come_back_one_after_another_all_go_on(world: World, browser: Browser) -> None:
+    hosts = [f"https://h{number}.example.com" for number in range(10)]
+    waiting = [world.op.authorize(await browser.to_provider(host + "/")) for host in hosts]
+    for number, back in enumerate(waiting):
+        world.clock.advance(7)
+        assert (await browser.walk(back)).status == 200
+        for host in hosts[: number + 1]:
+            assert (await browser.get(host + "/api", sec_fetch_mode="cors")).status == 200
+            assert (await browser.post(host + "/save", {"a": "b"})).status == 200
+    await browser.walk(hosts[0] + "/.pomerium/sign_out", sec_fetch_site="same-origin")
+    assert world.session_ids() == []
+
+
+# --- cookies that somebody else put there
 
 
 @ensureDeferred
@@ -396,6 +471,39 @@ async def test_a_callback_in_another_browser_is_refused(world: World, browser: B
     assert answer.status == 400 and not answer.set_cookies and world.session_ids() == []
     await victim.to_provider(APP + "/")
     assert (await victim.get(attackers)).status == 400, "a flow of his own does not help"
+
+
+@ensureDeferred
+async def test_a_flow_cookie_that_a_sibling_host_plants_is_not_read(world: World, browser: Browser) -> None:
+    """Cookies with the prefix are set by their own host alone."""
+    mallory = Browser(world)
+    back = world.op.authorize(await mallory.to_provider("https://evil.example.com/"), "mallory")
+    for (host, _path, name), value in mallory.jar.items():
+        if host == "auth.example.com":
+            for path in ("/", "/oauth2/callback"):
+                browser.jar[(".example.com", path, name.removeprefix("__Host-"))] = value
+    assert browser.jar
+    answer = await browser.get(back)
+    assert answer.status == 400 and not answer.set_cookies and world.session_ids() == []
+
+
+@pytest.mark.parametrize("kind", ["image", "script", "style", "object", "embed", "worker"])
+@ensureDeferred
+async def test_a_callback_that_is_no_page_spends_nothing(world: World, browser: Browser, kind: str) -> None:
+    back = world.op.authorize(await browser.to_provider(APP + "/"))
+    answer = await browser.get(back, sec_fetch_dest=kind, accept="text/html")
+    assert answer.status == 400 and not answer.set_cookies
+    assert "does not belong to this browser" in answer.body and world.op.count("/token") == 0
+    assert (await browser.walk(back)).status == 200
+
+
+@pytest.mark.parametrize("kind", ["", "empty", "iframe"])
+@ensureDeferred
+async def test_a_callback_in_a_frame_or_of_an_old_browser_is_a_page(
+    world: World, browser: Browser, kind: str
+) -> None:
+    back = world.op.authorize(await browser.to_provider(APP + "/"))
+    assert (await browser.get(back, sec_fetch_dest=kind)).status == 302
 
 
 @ensureDeferred

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import permutations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred
 
+from pomerium_tw.authenticate.sessions import REVOKE_SECONDS
 from pomerium_tw.databroker import SESSION, RecordNotFound
+from pomerium_tw.identity import Tokens
 from pomerium_tw.model import Secret
 from pomerium_tw.token import SignedURLs
 
@@ -134,7 +138,68 @@ async def test_tabs_of_other_browsers_keep_their_sessions(world: World, browser:
     other = Browser(world)
     await other.sign_in(APP + "/")
     await two_tabs_at_once(world, browser)
-    assert len(world.session_ids()) == 2 and (await other.get(APP + "/")).status == 200
+    await browser.walk(f"https://{TABS[0]}{SIGN_OUT}", **OWN)
+    assert len(world.session_ids()) == 1 and (await other.get(APP + "/")).status == 200
+
+
+@pytest.mark.parametrize("host", range(3))
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@ensureDeferred
+async def test_whatever_order_the_answers_arrive_in_one_sign_out_ends_all(
+    world: World, browser: Browser, order: tuple[int, ...], host: int
+) -> None:
+    hosts = [f"https://t{number}.example.com" for number in range(3)]
+    callbacks = [world.op.authorize(await browser.to_provider(each + "/")) for each in hosts]
+    tabs = [Browser(world, dict(browser.jar)) for _ in hosts]
+    answers = [await tab.get(url) for tab, url in zip(tabs, callbacks, strict=True)]
+    for number in order:
+        browser.jar.update(tabs[number].jar)
+    for number in order:
+        assert (await browser.walk(answers[number].location)).status == 200
+    kept = dict(browser.jar)
+    answer = await browser.walk(hosts[host] + SIGN_OUT, **OWN)
+    assert answer.location.startswith(world.op.issuer) and world.session_ids() == []
+    assert not world.op.access_tokens, "the provider forgets all of them"
+    for each in hosts:
+        assert (await Browser(world, dict(kept)).get(each + "/")).status == 302
+
+
+@ensureDeferred
+async def test_the_session_of_a_tab_whose_answer_came_late_is_signed_out_of_without_a_question(
+    world: World, browser: Browser
+) -> None:
+    """The first of two sign-ins answers last: its session knows nothing of the second."""
+    first = world.op.authorize(await browser.to_provider(f"https://{TABS[0]}/"))
+    late = Browser(world, dict(browser.jar))
+    late_answer = await late.get(first)
+    second = world.op.authorize(await browser.to_provider(f"https://{TABS[1]}/"))
+    await browser.walk(second)
+    browser.jar.update(late.jar)
+    assert (await browser.walk(late_answer.location)).status == 200
+    answer = await browser.walk(f"https://{TABS[1]}{SIGN_OUT}", **OWN)
+    assert answer.location.startswith(world.op.issuer) and world.session_ids() == []
+
+
+@ensureDeferred
+async def test_a_provider_that_says_nothing_holds_up_the_end_of_many_sessions_no_longer_than_of_one(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = [world.op.authorize(await browser.to_provider(f"{APP}/{tab}")) for tab in range(4)]
+    for back in waiting:
+        await browser.walk(back)
+    assert len(world.session_ids()) == 4
+    [provider] = world.providers.values()
+    asked: list[Deferred[None]] = []
+
+    def revoke(tokens: Tokens) -> Deferred[None]:
+        asked.append(Deferred())
+        return asked[-1]
+
+    monkeypatch.setattr(provider, "revoke", revoke)
+    going = Deferred.fromCoroutine(browser.walk(APP + SIGN_OUT, **OWN))
+    assert len(asked) == 4 and world.session_ids() == [] and not going.called
+    world.clock.advance(REVOKE_SECONDS)
+    assert (await going).location.startswith(world.op.issuer)
 
 
 @ensureDeferred

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pomerium_tw.config import ConfigError
+
 from .conftest import Load, Problems
 
 PROVIDER = """
@@ -27,7 +29,7 @@ def told(lines: list[str], *words: str) -> list[str]:
 NO_SIGN_IN = "nobody can sign in here"
 
 
-@pytest.mark.parametrize("host", ["*", "*.com", "app.*"])
+@pytest.mark.parametrize("host", ["*", "*.com", "*.dev", "*.io", "*.co.uk", "*example.com"])
 def test_a_route_that_needs_a_sign_in_is_not_for_hosts_of_any_owner(problems: Problems, host: str) -> None:
     for who in ("allow_any_authenticated_user: true", "allowed_domains: [example.com]"):
         found = problems(PROVIDER + route(host, who))
@@ -46,7 +48,73 @@ def test_what_a_policy_asks_for_is_a_warning(warnings: Problems, who: str, warne
     assert bool(told(warnings(PROVIDER + route("*", who)), NO_SIGN_IN)) is warned
 
 
-@pytest.mark.parametrize("host", ["*.example.com", "app.example.com", "*.localhost"])
+@pytest.mark.parametrize("host", ["*.acme", "*.k8s", "10.0.0.*", "app.*"])
+def test_where_nobody_else_may_know_the_names_it_is_a_warning(warnings: Problems, host: str) -> None:
+    found = warnings(PROVIDER + route(host, "allow_any_authenticated_user: true"))
+    assert told(found, NO_SIGN_IN) == [f"8:12: {NO_SIGN_IN}: {host} stands for hosts of any owner"]
+
+
+@pytest.mark.parametrize(
+    ("host", "service", "advised"),
+    [
+        ("*", "auth.example.com", "example.com"),
+        ("*.com", "auth.example.com", "example.com"),
+        ("*.com", "auth.corp.example.com", "corp.example.com"),
+        ("*.com", "auth.example.org", ""),
+        ("*.com", "example.com", ""),
+        ("*", "auth.co.uk", ""),
+        ("*.acme", "auth.acme", ""),
+        ("*.acme", "auth.it.acme", "it.acme"),
+        ("10.0.0.*", "auth.example.com", ""),
+    ],
+)
+def test_a_cookies_domain_is_advised_where_it_helps(
+    loaded: Load, host: str, service: str, advised: str
+) -> None:
+    text = PROVIDER.replace("auth.example.com", service) + route(host, "allow_any_authenticated_user: true")
+    try:
+        found = loaded(text).warnings
+    except ConfigError as error:
+        found = error.problems
+    [problem] = [each for each in found if NO_SIGN_IN in each.message]
+    assert problem.hint.partition("cookie_domain: ")[2] == advised
+    assert "such as *.example.com" in problem.hint
+
+
+def routes(*hosts: str, who: str = "allow_any_authenticated_user: true") -> str:
+    lines = [
+        f"  - {{from: 'https://{host}', to: 'http://a{number}', {who}}}\n"
+        for number, host in enumerate(hosts)
+    ]
+    return "routes:\n" + "".join(lines)
+
+
+SEVERAL = "sign-ins at several ports"
+
+
+def test_sign_ins_of_one_host_at_several_ports_are_told_once(warnings: Problems) -> None:
+    hosts = ("app.example.com", "app.example.com:443", "app.example.com:8443", "app.example.com:9443")
+    [line] = told(warnings(PROVIDER + routes(*hosts)), SEVERAL)
+    assert line.startswith("10:12: app.example.com has sign-ins at several ports")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        routes("app.example.com", "other.example.com:8443"),
+        routes("app.example.com:8443", "app.example.com:8443"),
+        routes("app.example.com", "app.example.com:8443", who="allow_public_unauthenticated_access: true"),
+        "cookie_domain: example.com\n" + routes("app.example.com", "app.example.com:8443"),
+        routes("app.example.com")
+        + routes("app.example.com:8443", who="policy: [{allow: {or: [{accept: true}]}}]")[8:],
+    ],
+    ids=["hosts", "port", "public", "cookie-domain", "everybody"],
+)
+def test_sessions_that_are_kept_apart_or_shared_are_not_told(warnings: Problems, text: str) -> None:
+    assert not told(warnings(PROVIDER + text), SEVERAL)
+
+
+@pytest.mark.parametrize("host", ["*.example.com", "app.example.com", "*.localhost", "*.local", "*.intra"])
 def test_hosts_of_one_owner_are_not_told(warnings: Problems, host: str) -> None:
     assert not told(warnings(PROVIDER + route(host, "allow_any_authenticated_user: true")), NO_SIGN_IN)
 

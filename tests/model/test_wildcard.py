@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pomerium_tw.model import in_one_domain
+from pomerium_tw.model import in_one_domain, open_to_anybody
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,14 @@ from pomerium_tw.model import in_one_domain
         "*.lan",
         "a.*.corp",
         "*.example.com.",
+        "*.local",
+        "*.intra",
+        "*.home.arpa",
+        "*.localdomain",
     ],
 )
 def test_hosts_of_one_owner(host: str) -> None:
-    assert in_one_domain(host)
+    assert in_one_domain(host) and not open_to_anybody(host)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,24 @@ def test_hosts_of_one_owner(host: str) -> None:
 )
 def test_hosts_of_anybody(host: str) -> None:
     assert not in_one_domain(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("*", True),
+        ("*.*", True),
+        ("*.com", True),
+        ("*.com.", True),
+        ("*example.dev", True),
+        ("*.io", True),
+        ("*.co.uk", True),
+        ("*.acme", False),
+        ("*.k8s", False),
+        ("10.0.0.*", False),
+        ("app.*", False),
+        ("app.example.*", False),
+    ],
+)
+def test_some_hosts_of_anybody_are_known_to_be(host: str, known: bool) -> None:
+    assert not in_one_domain(host) and open_to_anybody(host) is known

@@ -40,6 +40,19 @@ def test_the_cookie_is_bound_to_its_path_and_short() -> None:
     assert flows.end("id") == b"_pomerium_flow_id=; Path=/oauth2/callback; Max-Age=0; Secure; HttpOnly"
 
 
+def test_a_cookie_of_its_own_host_has_the_prefix_and_is_bound_to_its_path_by_the_seal() -> None:
+    def flows(path: str) -> FlowCookies:
+        return FlowCookies(SEALER, "_pomerium", path, now=Clock().seconds, random=os.urandom, own_host=True)
+
+    line = flows("/a").begin(Flow("id", {}))
+    assert line.startswith(b"__Host-_pomerium_flow_id=") and b"; Path=/; " in line
+    assert flows("/a").end("id") == b"__Host-_pomerium_flow_id=; Path=/; Max-Age=0; Secure; HttpOnly"
+    assert flows("/a").resume(header(line), "id").id == "id"
+    for path, held in (("/b", header(line)), ("/a", header(line).removeprefix(b"__Host-"))):
+        with pytest.raises(FlowError):
+            flows(path).resume(held, "id")
+
+
 def test_a_browser_without_the_cookie_did_not_begin() -> None:
     flows = cookies(Clock())
     for held in (

@@ -21,6 +21,7 @@ from pomerium_tw.databroker import (
     Mirror,
     Record,
     StoreError,
+    StoreUnavailable,
 )
 from pomerium_tw.model import ANONYMOUS, Device, Head, Identity, Secret
 from pomerium_tw.session import CALLER_RECORDS, HandleCodec, Identities, SessionHandle
@@ -300,19 +301,15 @@ async def test_devices_are_those_whose_records_stand(house: House) -> None:
 @pytest.mark.parametrize(
     ("record_type", "record_id", "odd"),
     [
-        (USER, "alice", {"email": None}),
-        *(
-            (DIRECTORY_USER, "alice", {"group_ids": odd})
-            for odd in ("admins", 5, {"a": 1}, [None], [["x"]], None)
-        ),
-        *((DIRECTORY_USER, "alice", {"email": odd}) for odd in (None, 5, ["a"])),
+        (USER, "alice", {"email": 5}),
+        *((DIRECTORY_USER, "alice", {"group_ids": odd}) for odd in ("admins", 5, {"a": 1}, [None], [["x"]])),
+        *((DIRECTORY_USER, "alice", {"email": odd}) for odd in (5, ["a"])),
         (DIRECTORY_GROUP, "g1", {"name": ["admins"]}),
         (DEVICE_CREDENTIAL, "c1", {"enrollment_id": 7}),
         (DEVICE_ENROLLMENT, "e1", {"approved_by": ["x"]}),
         *((SESSION, "s1", {"device_credentials": odd}) for odd in ("x", ["x"], [{"id": "c1"}], {"a": 1})),
         (SESSION, "s1", {"device_credentials": [{"type_id": "any", "id": 7}]}),
         (SESSION, "s1", {"impersonate_session_id": ["s1"]}),
-        (SESSION, "s1", {"impersonate_session_id": None}),
         (SESSION, "s1", {"expires_at": "inf"}),
     ],
 )
@@ -333,7 +330,44 @@ async def test_a_record_of_another_shape_lets_nobody_in(
     assert house.ask(house.handle()).user_id == "alice"
     before = session.data if record_type == SESSION else good[record_type, record_id]
     await house.put(record_type, record_id, **{**before, **odd})
-    assert house.ask(house.handle()) is ANONYMOUS
+    if record_type in (SESSION, USER):
+        assert house.ask(house.handle()) is ANONYMOUS, "a new sign-in writes them anew"
+    else:
+        with pytest.raises(StoreUnavailable):
+            house.ask(house.handle())
+    await house.put(record_type, record_id, **before)
+    assert house.ask(house.handle()).user_id == "alice", "it recovers alone"
+
+
+@ensureDeferred
+async def test_null_in_records_of_a_caller_is_an_absent_field(house: House) -> None:
+    await house.put(DIRECTORY_USER, "alice", group_ids=None, email=None)
+    await house.put(USER, "alice", name=None, email="alice@example.com")
+    await house.session(device_credentials=None, impersonate_session_id=None)
+    identity = house.ask(house.handle())
+    assert identity.email == "alice@example.com"
+    assert identity.directory is not None and identity.directory.groups == () and not identity.devices
+
+
+@ensureDeferred
+async def test_the_log_is_told_once_of_each_version_of_a_record_that_cannot_be_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_TOLD_RECORDS", 2)
+    told: list[tuple[object, object]] = []
+    monkeypatch.setattr(module.log, "error", lambda _text, **facts: told.append((facts["type"], facts["id"])))
+    await house.session()
+    handle = house.handle()
+    for version in range(1, 5):
+        await house.put(DIRECTORY_USER, "alice", group_ids="admins")
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                house.ask(handle)
+        assert told == [(DIRECTORY_USER, "alice")] * version
+    assert len(house.identities._told) == 2
+    await house.put(DIRECTORY_USER, "alice")
+    await house.session(device_credentials="x")
+    assert house.ask(handle) is ANONYMOUS and told[-1] == (SESSION, "s1")
 
 
 @ensureDeferred

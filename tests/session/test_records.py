@@ -10,7 +10,16 @@ import pytest
 from pomerium_tw.databroker import DIRECTORY_USER, SESSION, USER, Record
 from pomerium_tw.identity import Tokens
 from pomerium_tw.model import Secret
-from pomerium_tw.session import SignIn, directory_record, open_tokens, session_of, sign_in_records, user_of
+from pomerium_tw.session import (
+    SignIn,
+    beside_of,
+    directory_record,
+    open_tokens,
+    session_of,
+    sign_in_records,
+    user_of,
+)
+from pomerium_tw.session.records import texts_of
 from pomerium_tw.token import Sealer
 
 SEALER = Sealer(Secret(b"k" * 32))
@@ -101,8 +110,8 @@ def test_claims_that_are_no_lists_count_as_none(claims: Any) -> None:
             for name in ("issued_at", "expires_at")
             for odd in ("nan", "inf", "1800000000", None, True, [], math.nan, math.inf, 10**400)
         ),
-        *(("audience", odd) for odd in (None, "auth.example.com", 5, {"a": 1}, ["a", None])),
-        *(("claims", odd) for odd in (None, "text", [1])),
+        *(("audience", odd) for odd in ("auth.example.com", 5, {"a": 1}, ["a", None])),
+        *(("claims", odd) for odd in ("text", [1])),
     ],
 )
 def test_a_record_of_another_shape_is_no_session(field: str, odd: object) -> None:
@@ -112,7 +121,7 @@ def test_a_record_of_another_shape_is_no_session(field: str, odd: object) -> Non
 
 
 @pytest.mark.parametrize("field", ["name", "email", "claims"])
-@pytest.mark.parametrize("odd", [None, 7, ["alice@example.com"], True])
+@pytest.mark.parametrize("odd", [7, ["alice@example.com"], True])
 def test_a_record_of_another_shape_is_no_user(field: str, odd: object) -> None:
     user, _ = records()
     with pytest.raises(TypeError):
@@ -121,8 +130,24 @@ def test_a_record_of_another_shape_is_no_user(field: str, odd: object) -> None:
 
 def test_a_user_without_name_and_address_has_none() -> None:
     user, _ = records()
-    bare = user_of(replace(user, data={}))
-    assert (bare.name, bare.email, dict(bare.claims)) == ("", "", {})
+    for data in ({}, {"name": None, "email": None, "claims": None}):
+        bare = user_of(replace(user, data=data))
+        assert (bare.name, bare.email, dict(bare.claims)) == ("", "", {})
+
+
+def test_null_in_a_field_that_may_be_absent_is_an_absent_field() -> None:
+    _, record = records()
+    session = session_of(replace(record, data={**record.data, "audience": None, "claims": None}))
+    assert session.audience == () and not session.claims
+    with pytest.raises(TypeError):
+        texts_of({"group_ids": [None]}, "group_ids")
+
+
+def test_sessions_beside_one_are_in_its_record_where_there_are_any() -> None:
+    _, alone = records()
+    assert "beside" not in alone.data and beside_of(alone) == ()
+    _, record = sign_in_records(replace(SIGN_IN, beside=("s2", "s3")), SEALER)
+    assert beside_of(record) == ("s2", "s3")
 
 
 @pytest.mark.parametrize("odd", ["1800000300", True, math.nan, math.inf, 10**400, None])
