@@ -28,6 +28,10 @@ MAX_SOCKET_PATH_BYTES = 107
 """Longest path of a unix socket: what Linux has room for in an address (unix(7))."""
 
 
+MAX_WEIGHT = 100_000
+"""Weight of an upstream beside the others of its route; each turn takes 8 bytes."""
+
+
 class Address(NamedTuple):
     """Where a listener waits."""
 
@@ -282,6 +286,8 @@ def _port(written: str, hint: str) -> int:
 def _weight(written: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", written.strip()) or int(written) == 0:
         raise DecodeError("a weight is a whole number above 0", "write the upstream as URL,weight")
+    if int(written) > MAX_WEIGHT:
+        raise DecodeError(f"a weight is {MAX_WEIGHT} at most", "only what they are beside each other counts")
     return int(written)
 
 

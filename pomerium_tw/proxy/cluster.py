@@ -38,13 +38,12 @@ class Endpoint:
         self._rules = rules
         self._free: deque[UpstreamConnection] = deque()
         self._closed = False
-        self._over_tls = upstream.scheme in ("https", "https+unix")
 
     def take(self) -> UpstreamConnection | None:
         """A free connection; the one used last is the one most surely still open."""
         while self._free:
             connection = self._free.pop()
-            if connection.alive and (not self._over_tls or connection.catch_up()):
+            if connection.alive and connection.catch_up():
                 return connection
         return None
 

@@ -46,8 +46,9 @@ class Finish:
     def upstream_head(self, exchange: IExchange, head: ResponseHead, data: bytes, *, end: bool) -> None:
         """Send an upstream's head on, with our headers written over its own."""
         exchange.details = "via_upstream"
+        lines = head.lines if head.dated else b"Date: %b\r\n%b" % (self.date(), head.lines)
         unsized = head.length is None and head.status not in (204, 304) and exchange.request[1] != "HEAD"
-        exchange.send_head(head.status, head.status_line, head.lines, chunked=unsized, data=data, end=end)
+        exchange.send_head(head.status, head.status_line, lines, chunked=unsized, data=data, end=end)
 
     # -- answers of our own
 

@@ -21,7 +21,10 @@ _DROPPED = frozenset(
     (
         b"connection",
         b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
         b"proxy-connection",
+        b"te",
         b"transfer-encoding",
         b"trailer",
         b"upgrade",
@@ -35,7 +38,7 @@ _LENGTH_ONLY = frozenset((b"content-length",))
 _BY_CONNECTION = re.compile(rb"(?i:(?:^|,)[ \t]*(?:ntlm|nego))")
 """A challenge of a scheme that signs in whoever uses the connection (RFC 4559): NTLM, Negotiate, Nego2."""
 _NOT_NOMINABLE = frozenset(
-    (b"content-length", b"content-type", b"content-encoding", b"set-cookie", b"location")
+    (b"content-length", b"content-type", b"content-encoding", b"date", b"set-cookie", b"location")
 )
 """What an upstream's ``Connection`` does not make us drop: the answer would mean something else."""
 
@@ -59,6 +62,8 @@ class ResponseHead(NamedTuple):
     """The connection may carry another request after this answer."""
     event_stream: bool
     """It lasts as long as somebody listens (``text/event-stream``)."""
+    dated: bool
+    """It says when it was made: if not, whoever passes it on does (RFC 9110 §6.6.1)."""
 
 
 Rewrites = Mapping[bytes, tuple[tuple[bytes, bytes], ...]]
@@ -89,12 +94,14 @@ class ResponseRules:
         return cls(overwritten, own_cookies, rewrites, header_lines(route.set_response_headers))
 
     def rewritten(self, name: bytes, line: bytes, value: bytes) -> bytes:
-        """``line`` with the beginning of its ``value`` replaced, where a rule says so."""
+        """``line`` with its value's beginning replaced, where a rule says so; b"" if it is ours then."""
         new = value
         for prefix, replacement in self.rewrites.get(name, ()):
             if new.startswith(prefix):
                 new = replacement + new[len(prefix) :]
-        return line if new is value else line[: len(name)] + b": " + new + b"\r\n"
+        if new is value:
+            return line
+        return b"" if self.forbids(name, new) else line[: len(name)] + b": " + new + b"\r\n"
 
     def forbids(self, name: bytes, value: bytes) -> bool:
         """Whether a line (name in lower case) speaks in our name."""
@@ -155,6 +162,7 @@ def parse_response_head(block: bytes, rules: ResponseRules) -> ResponseHead:
         any(
             name == b"content-type" and value[: len(_EVENTS)].lower() == _EVENTS for name, _, value in fields
         ),
+        b"date" in rules.overwritten or any(name == b"date" for name, _, _ in fields),
     )
 
 

@@ -21,8 +21,8 @@ from .response import ResponseError, ResponseHead, ResponseRules, parse_response
 from .sweep import Sweep
 from .trailers import passed_trailers
 
-MAX_INTERIM = 10
-"""Most 1xx answers before the real one."""
+MAX_INTERIM = 100
+"""Most 1xx answers before the real one: who works for long may say so every few seconds."""
 MEMO_HEADS = 4
 """Response heads remembered per connection: an upstream repeats its own within a second."""
 MEMO_BYTES = 4 * 1024
@@ -322,11 +322,13 @@ class UpstreamConnection(Protocol):
     def catch_up(self) -> bool:
         """Read what lies unread on a free connection; whether it is free still.
 
-        Over TLS only: one record is read at a time, so a second answer may lie behind the first (SM-23), but
-        so may a session ticket, which is nobody's answer.
+        Behind an answer that ends where a read did may lie a second one, which is nobody's (SM-23); or the
+        upstream's end, which would cost a request that may not be sent twice. Other reactors' transports
+        cannot tell.
         """
-        transport: Any = self.transport
-        transport.catch_up()
+        look: Callable[[], None] | None = getattr(self.transport, "catch_up", None)
+        if look is not None:
+            look()
         return self.alive
 
     # -- the end

@@ -136,6 +136,7 @@ def test_upstream_schemes_of_later_are_named(scheme: str) -> None:
         "app:80",
         "http://app,0",
         "http://app,x",
+        "http://app,100001",
         "http://app,",
         "http://*.x",
         "http://a?b",

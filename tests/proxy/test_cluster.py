@@ -65,8 +65,8 @@ def test_after_closing_nothing_is_kept() -> None:
     assert busy.transport.lost == "closed"
 
 
-class TLSPipe(Pipe):
-    """What lies unread is read when it is asked for, as of a TLS connection."""
+class Unread(Pipe):
+    """What lies unread is read when it is asked for, as of a real connection."""
 
     unread = b""
 
@@ -76,9 +76,9 @@ class TLSPipe(Pipe):
             self.protocol.dataReceived(unread)
 
 
-@pytest.mark.parametrize("scheme", ["https", "https+unix"])
-def test_over_tls_a_connection_with_an_answer_that_nobody_asked_for_is_not_handed_out(scheme: Any) -> None:
-    endpoint = Endpoint(Upstream(scheme, "up", 443), Dial(TLSPipe), ResponseRules())  # type: ignore[arg-type]
+@pytest.mark.parametrize("scheme", ["http", "unix", "https", "https+unix"])
+def test_a_connection_with_an_answer_that_nobody_asked_for_is_not_handed_out(scheme: Any) -> None:
+    endpoint = Endpoint(Upstream(scheme, "up", 443), Dial(Unread), ResponseRules())  # type: ignore[arg-type]
     clean, poisoned = connected(endpoint), connected(endpoint)
     clean.sent()
     poisoned.sent()

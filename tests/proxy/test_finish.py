@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -93,3 +94,14 @@ def test_what_cannot_be_answered_at_all_ends(
     assert wire.pipe.lost
     assert len(wire.log) == 1
     assert len(failures) == 2
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_an_answer_without_a_date_gets_ours(*, dated: bool) -> None:
+    wire = Wire()
+    wire.send(GET)
+    date = b"Date: Sun, 22 Nov 2026 00:00:00 GMT\r\n" if dated else b""
+    (answer,) = read_answers(wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + date + b"\r\n"))
+    ours = formatdate(wire.clock.seconds(), usegmt=True)
+    assert answer.header("date") == ("Sun, 22 Nov 2026 00:00:00 GMT" if dated else ours)
+    assert answer.head.count(b"Date: ") == 1

@@ -9,7 +9,7 @@ from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.python.failure import Failure
 
 from pomerium_tw.proxy import Timeouts
-from pomerium_tw.proxy.upstream import FREE_SECONDS, UpstreamConnection
+from pomerium_tw.proxy.upstream import FREE_SECONDS, MAX_INTERIM, UpstreamConnection
 from tests.doors import Wire, guarded, read_answers
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -247,7 +247,7 @@ def test_an_answer_that_streams_while_the_upload_goes_on() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nninebytes",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 11 + OK,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM + 1) + OK,
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",

@@ -135,3 +135,24 @@ def test_arbitrary_bytes_are_read_or_refused(block: bytes) -> None:
         except ResponseError:
             continue
         assert head.lines == b"" or head.lines.endswith(b"\r\n")
+
+
+def test_whether_it_is_dated_is_known_and_nobody_takes_the_date_away() -> None:
+    assert not read(b"Content-Length: 0").dated
+    head = read(b"Date: Mon, 23 Nov 2026 00:00:00 GMT", b"Connection: date")
+    assert head.dated
+    assert head.lines == b"Date: Mon, 23 Nov 2026 00:00:00 GMT\r\n"
+    assert read(overwritten=frozenset((b"date",))).dated
+
+
+@pytest.mark.parametrize("name", [b"Proxy-Authenticate", b"Proxy-Authentication-Info", b"TE"])
+def test_what_is_between_two_neighbours_goes_no_further(name: bytes) -> None:
+    assert read(name + b": x").lines == b""
+
+
+def test_no_rule_makes_a_cookie_of_ours() -> None:
+    rules = ResponseRules(
+        own_cookies=owned_cookie_pattern("_pomerium"), rewrites={b"set-cookie": ((b"app-", b""),)}
+    )
+    block = b"HTTP/1.1 200 OK\r\nSet-Cookie: app-_pomerium=stolen\r\nSet-Cookie: app-a=1\r\n"
+    assert parse_response_head(block, rules).lines == b"Set-Cookie: a=1\r\n"

@@ -14,6 +14,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
+from pomerium_tw.transport.eager import SHORT_READ
 from tests.doors import SOON, OnLoopback, UpstreamSide, read_answers, wait
 
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -246,6 +247,32 @@ async def test_sm_23_two_answers_to_one_request(place: OnLoopback) -> None:
     assert answers[0].body == b"1"
     assert b"/after" in answers[1].body
     assert b"evil" not in caller.received
+
+
+@ensureDeferred
+async def test_sm_23_a_second_answer_behind_one_that_ends_where_a_read_does(place: OnLoopback) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    length = SHORT_READ - len(head % SHORT_READ)
+    first = head % length + bytes(length)
+    assert len(first) == SHORT_READ
+    place.upstream.script["/x"] = first + head % 4 + b"evil"
+    caller = await place.call(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+    answers = await caller.answers(2)
+    assert b"/after" in answers[1].body
+    assert b"evil" not in caller.received
+
+
+@ensureDeferred
+async def test_an_upstream_that_closed_behind_its_answer_gets_no_other_request(place: OnLoopback) -> None:
+    def close(side: UpstreamSide, _request: bytes) -> None:
+        transport: Any = side.transport
+        transport.getHandle().send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        transport.getHandle().shutdown(socket.SHUT_WR)
+
+    place.upstream.script["/x"] = close
+    post = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    caller = await place.call(post * 20)
+    assert [answer.status for answer in await caller.answers(20)] == [200] * 20
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request", b"426 Upgrade Required"])

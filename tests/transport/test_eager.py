@@ -365,6 +365,21 @@ def test_reads_are_short_while_too_much_waits_to_be_sent(monkeypatch: pytest.Mon
     assert transport.socket.asked[-2:] == [2 * SHORT_READ, 4 * SHORT_READ]
 
 
+@pytest.mark.parametrize("ends", [True, False])
+@ensureDeferred
+async def test_what_lies_unread_is_read_when_asked_for(*, ends: bool) -> None:
+    async with connected() as pair:
+        pair.receiver.catch_up()
+        assert (bytes(pair.client.data), pair.client.gone) == (b"", False)
+        pair.sender.getHandle().send(b"unread")
+        if ends:
+            pair.sender.getHandle().shutdown(socket.SHUT_RDWR)
+        pair.receiver.catch_up()
+        assert bytes(pair.client.data) == b"unread"
+        pair.receiver.catch_up()
+        assert pair.client.gone is ends
+
+
 @ensureDeferred
 async def test_a_producer_is_paused_when_more_than_its_share_waits() -> None:
     async with connected() as pair:
