@@ -32,7 +32,7 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 class Forward:
     """Outcome of a step: send the request on. Carries itself out: the conversation with the upstream.
 
-    Implements BodySink, Answer, Waiting and Lasting. As a producer it is the flow of the answer's body.
+    Implements BodySink, AnswerSink, Waiting and Lasting. As a producer it is the flow of the answer's body.
     """
 
     # Most exchanges have no body and are answered in one piece: they set none of these.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ITCPTransport
@@ -13,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..transport import limit_next_read
+from .answer_sink import AnswerSink
 from .chunked import ChunkedDecoder, ChunkError, is_mostly_framing
 from .exchange import Receiver
 from .failures import MALFORMED, Failed, of_lost_connection
@@ -38,29 +38,6 @@ _JUST_FREE = 1.0
 """A deadline long past: the next look of the sweep begins to count, and no request asks for the time."""
 
 
-class Answer(TypingProtocol):
-    """Who takes an upstream's answer."""
-
-    def answer_head(self, head: ResponseHead, data: bytes, end: bool) -> None: ...
-
-    def answer_data(self, data: bytes) -> None: ...
-
-    def answer_interim(self) -> None:
-        """A 1xx head came, which goes no further: the upstream is at work."""
-
-    def answer_end(self, data: bytes, trailers: bytes) -> None:
-        """The last of the body. The connection is not the answer's any more."""
-
-    def answer_switched(self, block: bytes, head: ResponseHead, data: bytes) -> bool:
-        """A 101 with its head, and what came with it. Whether it is taken: then the connection is too."""
-
-    def answer_failed(self, failed: Failed, *, untouched: bool) -> None:
-        """The answer will not complete. ``untouched``: the connection ended before a byte of it."""
-
-    def expired(self, now: float) -> None:
-        """The deadline that was set on the connection is over."""
-
-
 @implementer(IPushProducer, IHalfCloseableProtocol)
 class UpstreamConnection(Protocol):
     """As a producer, it is the flow of the answer's body."""
@@ -73,7 +50,7 @@ class UpstreamConnection(Protocol):
     alive = False
     _may_be_known = False
     """An answer is awaited of which no byte has come, and which may be like one before."""
-    _answer: Answer | None = None
+    _answer: AnswerSink | None = None
     _head: ResponseHead | None = None
     _decoder: ChunkedDecoder | None = None
     _left = -1
@@ -119,7 +96,7 @@ class UpstreamConnection(Protocol):
     # -- the request
 
     def send(
-        self, answer: Answer, head: bytes, deadline: float, *, no_body: bool, more: bool, switching: bool
+        self, answer: AnswerSink, head: bytes, deadline: float, *, no_body: bool, more: bool, switching: bool
     ) -> None:
         """Begin a request.
 
@@ -186,7 +163,7 @@ class UpstreamConnection(Protocol):
         except (ResponseError, ChunkError) as error:
             self._fail(MALFORMED.because(str(error)))
 
-    def _deliver(self, answer: Answer, body: bytes, end: bool) -> None:
+    def _deliver(self, answer: AnswerSink, body: bytes, end: bool) -> None:
         trailers = self._trailers() if end else b""
         if end:
             self._free()
@@ -197,7 +174,7 @@ class UpstreamConnection(Protocol):
     def _trailers(self) -> bytes:
         return passed_trailers(self._decoder.trailers, self._rules) if self._decoder is not None else b""
 
-    def _head_received(self, answer: Answer, data: bytes) -> None:
+    def _head_received(self, answer: AnswerSink, data: bytes) -> None:
         """A piece of a head, or all of it. No byte is looked at twice, however small the pieces."""
         begun, seen = self._begun, 0
         if begun is not None:
@@ -227,7 +204,7 @@ class UpstreamConnection(Protocol):
         if body or done:
             self._deliver(answer, body, done)
 
-    def _interim_head(self, answer: Answer, block: bytes, head: ResponseHead, rest: bytes) -> None:
+    def _interim_head(self, answer: AnswerSink, block: bytes, head: ResponseHead, rest: bytes) -> None:
         self._interim += 1
         if head.status == 101:
             if not self._switching or not answer.answer_switched(block[:-2], head, rest):
@@ -259,7 +236,7 @@ class UpstreamConnection(Protocol):
             self._left = -1 if head.length is None else head.length
         begun = self._body(data)
         # A second answer is dropped (SM-23); but which bytes are the first, if it is longer than it says?
-        if self._surplus and not bodiless and not self._surplus.startswith(b"HTTP/1."):
+        if self._surplus and not bodiless and not self._surplus.startswith(_BEGIN):
             raise ResponseError("the answer is longer than it says")
         return begun
 
