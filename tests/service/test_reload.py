@@ -274,7 +274,9 @@ async def test_a_reload_that_never_ends_holds_up_no_later_one(
         await running.service.reload()
     monkeypatch.setattr(run, "BUILD_LIMIT", 10)
     running.service._source = source
+    interval = sys.getswitchinterval()
     assert await running.service.reload() == ()
+    assert sys.getswitchinterval() > interval, "the usual one again, though the first still runs"
     never.set()
     await running.stop()
     assert running.service._generation.number == 2
